@@ -12,7 +12,7 @@ import functools
 import hashlib
 import inspect
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -56,14 +56,17 @@ def identity(thing: Any) -> str:
 
 
 @functools.cache
-def code_digest(thing: Any) -> str:
+def code_digest(thing: Hashable) -> str:
     """A digest of what a class or function does: its syntax tree without comments, layout and docstrings."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))  # type: ignore[arg-type]
     except (OSError, TypeError, SyntaxError):
         return "no-source"
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef))
+            and ast.get_docstring(node) is not None
+        ):
             node.body = node.body[1:] or [ast.Pass()]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
 

@@ -58,7 +58,7 @@ class Fault:
 
     kind: FaultKind
     detail: str = ""
-    whose: Whose = None  # type: ignore[assignment]  # filled in from the kind
+    whose: Whose | None = None  # filled in from the kind
 
     def __post_init__(self) -> None:
         kind = FaultKind(self.kind)
@@ -98,12 +98,16 @@ class Score:
     def __post_init__(self) -> None:
         if self.value is None:
             if self.fault is None:
-                raise RewardError("a score without a value names its fault", "got Score(None)", "Use Score.failed(kind)")
+                raise RewardError(
+                    "a score without a value names its fault", "got Score(None)", "Use Score.failed(kind)"
+                )
             return
         value = self.value
         if type(value) not in (int, float) or not math.isfinite(value):
             raise RewardError(
-                "a score's value is a finite number", f"got {value!r}", "Return Score.failed(...) if it cannot be judged"
+                "a score's value is a finite number",
+                f"got {value!r}",
+                "Return Score.failed(...) if it cannot be judged",
             )
         if self.fault is not None:
             raise RewardError("a score has a value or a fault", f"got both {value!r} and {self.fault}", "Drop one")

@@ -1,0 +1,85 @@
+"""A challenge: tasks, the keys that only the bench sees, and who judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from guerdon.core.errors import ChallengeError, did_you_mean
+from guerdon.core.preference import Preference
+from guerdon.core.reward import Reward
+from guerdon.core.task import Answer, Key, Task
+
+
+class Visibility(StrEnum):
+    """What a solver is told about its answers on a split."""
+
+    OPEN = "open"  # every score
+    AGGREGATE = "aggregate"  # one rounded mean per batch, and only when it is a real improvement
+    SEALED = "sealed"  # nothing until closing
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Answers whose scores are known in advance, by which a challenge checks itself.
+
+    Args:
+        oracle: must reach `top`.
+        nothing: empty, default and echoed answers; must score no more than `floor`.
+        cheats: known hacks by name; must gain nothing over `floor`.
+        top: the value the oracle must reach.
+        floor: the value that doing nothing may have.
+    """
+
+    oracle: Sequence[Answer] = ()
+    nothing: Sequence[Answer] = ()
+    cheats: Mapping[str, Sequence[Answer]] = field(default_factory=dict)
+    top: float = 1.0
+    floor: float = 0.0
+
+
+class Challenge:
+    """Base of every challenge. Subclass as a frozen dataclass: its fields say which data it is made of.
+
+    Attributes:
+        name: the slug.
+        judge: the reward or preference that scores answers; it runs in the bench only.
+        splits: name of each split and what is told about it.
+    """
+
+    name: ClassVar[str] = "challenge"
+    splits: ClassVar[Mapping[str, Visibility]] = MappingProxyType({"main": Visibility.OPEN})
+
+    @property
+    def judge(self) -> Reward | Preference:
+        """Who scores answers."""
+        raise ChallengeError("a challenge has a judge", f"{self.name} has none", "Write the property judge")
+
+    def tasks(self, split: str) -> Iterable[Task]:
+        """The tasks of a split; may be lazy, must be the same each time."""
+        raise ChallengeError("a challenge has tasks", f"{self.name} has none", "Write tasks(split)")
+
+    def keys(self, tasks: Sequence[Task]) -> Sequence[Key]:
+        """What the judge knows about each task. Called inside the bench only."""
+        return [None] * len(tasks)
+
+    def world(self, task: Task) -> Any:
+        """The world of a task (Gymnasium or PettingZoo), where there is one."""
+        raise ChallengeError("a world", f"{self.name} has none", "Ask for tasks instead")
+
+    def probes(self, tasks: Sequence[Task]) -> Probes:
+        """Oracle, do-nothing and cheating answers for some of its tasks."""
+        return Probes()
+
+    def visibility(self, split: str) -> Visibility:
+        """What is told about a split.
+
+        Raises:
+            ChallengeError: there is no such split.
+        """
+        if split not in self.splits:
+            raise ChallengeError(f"a split of {self.name}", f"got {split!r}", did_you_mean(split, self.splits))
+        return Visibility(self.splits[split])
