@@ -1,0 +1,1 @@
+"""The generators of the packaged puzzle set, one module per field."""
