@@ -1,0 +1,7 @@
+"""Runs untrusted Python behind a wall, and says honestly when there is none."""
+
+from guerdon.sandbox.compare import strictly_equal
+from guerdon.sandbox.job import Job, Limits, Outcome, Plain, Rung, Sandbox
+from guerdon.sandbox.ladder import open_sandbox
+
+__all__ = ["Job", "Limits", "Outcome", "Plain", "Rung", "Sandbox", "open_sandbox", "strictly_equal"]

@@ -1,0 +1,103 @@
+"""Where the interpreter and the requested imports live: what the room is furnished with."""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+import os
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from guerdon.core.errors import SandboxError
+
+SITE = "/site"
+_MODULES = ("wire", "inside.kernel", "inside.seccomp", "inside.room", "inside.worker", "inside.zygote")
+BOOT = """
+import sys, marshal, _socket
+control = _socket.socket(fileno=3)
+modules, plan = marshal.loads(control.recv(1 << 20))
+for name, code in modules:
+    module = sys.modules[name] = type(sys)(name)
+    module.__path__ = []
+    parent, _, child = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], child, module)
+    if code is not None:
+        exec(code, module.__dict__)
+sys.modules["guerdon.sandbox.inside.zygote"].main(control.detach(), plan)
+"""
+
+
+def interpreter() -> str:
+    """The real executable behind this one, virtual environment or not."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def arguments() -> list[str]:
+    """How the zygote is started: no site, no user site, no script folder, no bytecode written."""
+    return [interpreter(), "-S", "-s", "-P", "-B", "-c", BOOT]
+
+
+@cache
+def modules() -> list[tuple[str, object]]:
+    """(name, code) of what the zygote runs, parents first; docstrings are left out to keep it small."""
+    here = Path(__file__).parent
+    found: list[tuple[str, object]] = [("guerdon", None), ("guerdon.sandbox", None), ("guerdon.sandbox.inside", None)]
+    for name in _MODULES:
+        path = here / (name.replace(".", "/") + ".py")
+        code = compile(path.read_text("utf-8"), f"<{name}>", "exec", dont_inherit=True, optimize=2)
+        found.append((f"guerdon.sandbox.{name}", code))
+    return found
+
+
+def bundle(kind: str, imports: Sequence[str]) -> bytes:
+    """Everything the zygote needs, as bytes."""
+    folders, path = furniture(imports, inside=kind == "namespaces")
+    plan = {
+        "kind": kind,
+        "host": os.getpid(),
+        "imports": list(imports),
+        "folders": folders,
+        "hidden": hidden(),
+        "path": path,
+    }
+    return marshal.dumps((modules(), plan))
+
+
+def furniture(imports: Sequence[str], *, inside: bool) -> tuple[list[tuple[str, str]], list[str]]:
+    """(outside, inside) of every folder to bind, and the entries to add to `sys.path`."""
+    stdlib = os.path.dirname(os.path.realpath(os.__file__))
+    folders = [(stdlib, stdlib)]
+    parents: list[str] = []
+    for name in imports:
+        if name.partition(".")[0] in sys.stdlib_module_names:
+            continue
+        for place in places(name):
+            folders.append((place, f"{SITE}/{os.path.basename(place)}"))
+            parents.append(os.path.dirname(place))
+    extra = ([SITE] if parents else []) if inside else list(dict.fromkeys(parents))
+    return folders, extra
+
+
+def places(name: str) -> list[str]:
+    """The file or folders of a top-level module, with the shared libraries shipped beside it.
+
+    Raises:
+        SandboxError: it is not installed.
+    """
+    try:
+        spec = importlib.util.find_spec(name.partition(".")[0])
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or (spec.origin is None and not spec.submodule_search_locations):
+        raise SandboxError(f"imports={name!r} names an installed module", "it is not here", f"pip install {name}")
+    found = list(spec.submodule_search_locations or [str(spec.origin)])
+    return found + [f"{path}.libs" for path in found if os.path.isdir(f"{path}.libs")]
+
+
+def hidden() -> list[str]:
+    """Folders inside the interpreter that hold other people's packages."""
+    stdlib = os.path.dirname(os.path.realpath(os.__file__))
+    return [f"{stdlib}/site-packages", f"{stdlib}/dist-packages", "/usr/lib/python3/dist-packages"]

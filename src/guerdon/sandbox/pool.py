@@ -1,0 +1,161 @@
+"""The loop in the host process that drives the zygotes: one poll, one job per zygote at a time, every clock here."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+
+from guerdon.core.errors import SandboxError
+from guerdon.core.score import Fault, FaultKind
+from guerdon.sandbox import wire
+from guerdon.sandbox.flight import Flight
+from guerdon.sandbox.job import Job, Outcome
+from guerdon.sandbox.zygotes import Zygote
+
+MAX_REQUEST = 64 << 20  # bytes of one job: its source and arguments
+
+
+class Pool:
+    """A sandbox of one kind with some workers.
+
+    Args:
+        kind: `namespaces`, `landlock` or `trusted`.
+        workers: how many jobs run at the same time.
+        imports: modules that the zygotes import once.
+    """
+
+    def __init__(self, kind: str, workers: int = 1, imports: Sequence[str] = ()) -> None:
+        if workers < 1:
+            raise SandboxError("workers is one or more", f"got {workers}", "Pass workers=1")
+        self.kind, self.workers, self.imports = kind, workers, tuple(imports)
+        self.trusted = kind == "trusted"
+        self.identity = kind
+        self._zygotes: list[Zygote] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def run(self, jobs: Sequence[Job]) -> list[list[Outcome]]:
+        """Run jobs; see `Sandbox.run`."""
+        if self._closed:
+            raise SandboxError("the sandbox is open", "it was closed", "Call open_sandbox again")
+        results: list[list[Outcome]] = [[] for _ in jobs]
+        queue = deque(Flight(job, place=place) for place, job in enumerate(jobs) if len(job.calls))
+        with self._lock:
+            try:
+                self._drive(queue, results)
+            except BaseException:
+                self._end_all()  # Ctrl-C in the middle of a job: leave nothing behind
+                raise
+        return results
+
+    def _drive(self, queue: deque[Flight], results: list[list[Outcome]]) -> None:
+        while queue or any(zygote.flight for zygote in self._zygotes):
+            while queue and (zygote := self._idle()) is not None:
+                self._launch(zygote, queue, results)
+            busy = [zygote for zygote in self._zygotes if zygote.flight is not None]
+            if busy:
+                self._wait(busy)
+            for zygote in busy:
+                self._advance(zygote, queue, results)
+
+    def _idle(self) -> Zygote | str | None:
+        """A free zygote, or a reason why none can be started, or None when all are at work."""
+        for zygote in self._zygotes:
+            if zygote.flight is None:
+                return zygote
+        if len(self._zygotes) >= self.workers:
+            return None
+        try:
+            self._zygotes.append(Zygote(self.kind, self.imports))
+        except (SandboxError, OSError) as error:
+            return str(error)
+        return self._zygotes[-1]
+
+    def _launch(self, zygote: Zygote | str, queue: deque[Flight], results: list[list[Outcome]]) -> None:
+        flight = queue.popleft()
+        if isinstance(zygote, str):
+            self._give_up(flight, zygote, queue, results)
+            return
+        try:
+            zygote.take(flight)
+        except (wire.Refused, wire.TooBig) as error:
+            flight.close()
+            raise SandboxError(
+                f"the arguments of job {flight.place} are plain data", str(error), "Pass int, str, list, ..."
+            ) from None
+        except OSError as error:
+            flight.close()
+            self._drop(zygote)
+            self._give_up(flight, str(error), queue, results)
+
+    def _give_up(self, flight: Flight, why: str, queue: deque[Flight], results: list[list[Outcome]]) -> None:
+        """Try a broken flight once more, in a fresh zygote; then it is a fault of the host."""
+        if flight.tries == 0:
+            queue.appendleft(Flight(flight.job, flight.first, flight.place, 1))
+            return
+        fault = Fault(FaultKind.SANDBOX, why[:500])
+        results[flight.place] += [Outcome(None, fault)] * (len(flight.job.calls) - flight.first)
+
+    def _wait(self, busy: list[Zygote]) -> None:
+        """Sleep until something happens or a clock runs out; move the bytes."""
+        poll, owners = select.poll(), {}
+        for zygote in busy:
+            flight = zygote.flight
+            assert flight is not None and flight.socket is not None
+            poll.register(zygote.control, select.POLLIN)
+            for fd, mask in flight.interests():
+                poll.register(fd, mask)
+                owners[fd] = flight
+            owners[zygote.control.fileno()] = zygote
+        nearest = min(zygote.flight.deadline for zygote in busy if zygote.flight)
+        for fd, mask in poll.poll(max(0, (nearest - time.monotonic()) * 1000 + 1)):
+            owner = owners[fd]
+            if isinstance(owner, Zygote):
+                owner.hear()
+            else:
+                owner.move(fd, mask)
+
+    def _advance(self, zygote: Zygote, queue: deque[Flight], results: list[list[Outcome]]) -> None:
+        flight = zygote.flight
+        assert flight is not None
+        if not flight.done:
+            flight.tick(time.monotonic())
+            if flight.must_kill and not flight.broken:
+                zygote.kill()
+        if flight.broken:
+            self._drop(zygote)
+            self._give_up(flight, flight.broken, queue, results)
+        elif flight.done:
+            flight.close()
+            zygote.flight = None
+            results[flight.place] += flight.outcomes
+            following = flight.first + len(flight.outcomes)
+            if following < len(flight.job.calls):
+                queue.appendleft(Flight(flight.job, following, flight.place))
+
+    def _drop(self, zygote: Zygote) -> None:
+        self._zygotes.remove(zygote)
+        zygote.end()
+
+    def _end_all(self) -> None:
+        while self._zygotes:
+            self._zygotes.pop().end()
+
+    def close(self) -> None:
+        """End every process of this sandbox."""
+        self._closed = True
+        with self._lock:
+            self._end_all()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
