@@ -68,6 +68,11 @@ class Budget:
         }
         return Budget(**rest)
 
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
     @property
     def exhausted(self) -> str | None:
         """The name of a limit that has been reached, if any."""

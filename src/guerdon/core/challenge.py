@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from guerdon.core.errors import ChallengeError, did_you_mean
+from guerdon.core.plain import canonical
 from guerdon.core.preference import Preference
 from guerdon.core.reward import Reward
 from guerdon.core.task import Answer, Key, Task
@@ -32,6 +33,7 @@ class Probes:
         cheats: known hacks by name; must gain nothing over `floor`.
         top: the value the oracle must reach.
         floor: the value that doing nothing may have.
+        oracle_judge: judges the oracle instead of the challenge's own judge, when references need more time.
     """
 
     oracle: Sequence[Answer] = ()
@@ -39,6 +41,7 @@ class Probes:
     cheats: Mapping[str, Sequence[Answer]] = field(default_factory=dict)
     top: float = 1.0
     floor: float = 0.0
+    oracle_judge: Reward | None = None
 
 
 class Challenge:
@@ -73,6 +76,11 @@ class Challenge:
     def probes(self, tasks: Sequence[Task]) -> Probes:
         """Oracle, do-nothing and cheating answers for some of its tasks."""
         return Probes()
+
+    def secrets(self, tasks: Sequence[Task]) -> list[str]:
+        """Texts that must not be found in any task; by default the keys, where they are longer than 8 characters."""
+        texts = [canonical(key) for key in self.keys(tasks) if key is not None]
+        return [text.strip('"') for text in texts if len(text) > 8]
 
     def visibility(self, split: str) -> Visibility:
         """What is told about a split.

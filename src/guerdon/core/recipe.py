@@ -23,6 +23,9 @@ from guerdon.core.plain import Json, digest, not_plain
 def recipe(thing: Any) -> dict[str, Json]:
     """The plain form of a solver, reward or challenge: its kind and its fields, nested recipes included.
 
+    A field with `metadata={"recipe": False}` (a path, a number of threads) is left out; a method `fingerprint`
+    adds what the fields do not say, such as the digest of the data behind a path.
+
     Raises:
         ConfigError: a field holds something that has no plain form, named with the field.
 
@@ -42,6 +45,8 @@ def recipe(thing: Any) -> dict[str, Json]:
     for field in dataclasses.fields(thing):
         if field.metadata.get("recipe", True):
             plain[field.name] = _plain(getattr(thing, field.name), f"{type(thing).__name__}.{field.name}")
+    if hasattr(thing, "fingerprint"):
+        plain["fingerprint"] = thing.fingerprint()
     return plain
 
 
@@ -55,9 +60,13 @@ def identity(thing: Any) -> str:
     return digest(recipe(thing), code_digest(type(thing)))
 
 
-@functools.cache
-def code_digest(thing: Hashable) -> str:
+def code_digest(thing: Any) -> str:
     """A digest of what a class or function does: its syntax tree without comments, layout and docstrings."""
+    return _code_digest(thing)
+
+
+@functools.cache
+def _code_digest(thing: Hashable) -> str:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))  # type: ignore[arg-type]
     except (OSError, TypeError, SyntaxError):

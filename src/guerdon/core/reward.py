@@ -9,6 +9,7 @@ length is a fault of the judge that names the reward, never a number.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -170,6 +171,10 @@ class FunctionReward(Reward):
         """The function's name."""
         return getattr(self.function, "__name__", type(self.function).__name__)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        function = self.function
+        return _rebuild, (function.__module__, function.__qualname__, type(self), self.range, self.needs)
+
     def judge(self, cases: Sequence[Case]) -> list[Score | float | None]:
         """Call the function for each case."""
         wanted = _parameters(self.function)
@@ -275,3 +280,13 @@ def parts_of(thing: Reward) -> list[Reward]:
 def needs_of(thing: Reward) -> frozenset[Need]:
     """What a reward and all its parts need from the machine."""
     return thing.needs.union(*(needs_of(part) for part in parts_of(thing)))
+
+
+def _rebuild(
+    module: str, name: str, kind: type[FunctionReward], range: Range, needs: frozenset[Need]
+) -> FunctionReward:
+    """A function reward in another process, where the decorated name stands for the reward and not the function."""
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return kind(found.function if isinstance(found, FunctionReward) else found, range, needs)

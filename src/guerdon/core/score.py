@@ -118,7 +118,7 @@ class Score:
         cls, kind: FaultKind | str, detail: str = "", whose: Whose | None = None, parts: Mapping[str, float] = NOTHING
     ) -> Score:
         """A score that is not known, with the reason."""
-        return cls(None, dict(parts), fault=Fault(FaultKind(kind), detail, whose))  # type: ignore[arg-type]
+        return cls(None, dict(parts), fault=Fault(FaultKind(kind), detail, whose))
 
     @property
     def known(self) -> bool:

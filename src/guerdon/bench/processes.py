@@ -1,0 +1,110 @@
+"""Worker processes: spawned afresh (safe after threads and torch), killed as a whole, gone when the parent goes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pickle import PicklingError
+
+from guerdon.bench.loading import load_file, loaded_files
+from guerdon.bench.workers import Reply, judge_here
+from guerdon.core.errors import ConfigError
+from guerdon.core.reward import Reward
+from guerdon.core.task import Case
+from guerdon.sandbox import shared
+
+_SPAWN = get_context("spawn")
+PR_SET_PDEATHSIG = 1
+
+
+class ProcessSlot:
+    """One child process with a pipe."""
+
+    def __init__(self, reward: Reward) -> None:
+        self.pipe, child = _SPAWN.Pipe()
+        self.process: BaseProcess = _SPAWN.Process(
+            target=_work, args=(child, reward, loaded_files(), os.getpid()), daemon=True
+        )
+        try:
+            self.process.start()
+        except Exception as error:
+            self.pipe.close()
+            if not isinstance(error, (AttributeError, TypeError, ValueError, PicklingError)):
+                raise
+            raise ConfigError(
+                "a judge for worker processes can be sent to them",
+                str(error),
+                "Define its functions at the top of a module or file, or use --workers inline",
+            ) from error
+        finally:
+            child.close()
+
+    def send(self, cases: Sequence[Case]) -> None:
+        """Start judging a batch; a dead process is noticed by `wait`."""
+        with contextlib.suppress(OSError):
+            self.pipe.send(list(cases))
+
+    def kill(self) -> None:
+        """SIGKILL, reap, close."""
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.pipe.close()
+
+
+class ProcessCrew:
+    """A crew of `size` processes."""
+
+    def __init__(self, reward: Reward, size: int) -> None:
+        if size < 1:
+            raise ConfigError("processes:N has N >= 1", f"got {size}", "Use processes:1 or inline")
+        self.size, self.name, self._reward = size, f"processes:{size}", reward
+
+    def start(self) -> ProcessSlot:
+        """A fresh process."""
+        return ProcessSlot(self._reward)
+
+    def wait(self, slots: Sequence[ProcessSlot], timeout: float) -> list[tuple[ProcessSlot, Reply | None]]:
+        """Processes whose pipe has a reply, or has closed because they died."""
+        by_pipe = {slot.pipe: slot for slot in slots}
+        return [(by_pipe[pipe], _receive(pipe)) for pipe in wait(list(by_pipe), timeout)]  # type: ignore[index,arg-type]
+
+    def close(self) -> None:
+        """Nothing is shared between slots."""
+
+
+def _receive(pipe: Connection) -> Reply | None:
+    try:
+        reply: Reply = pipe.recv()
+    except (EOFError, OSError):
+        return None
+    return reply
+
+
+def _work(pipe: Connection, reward: Reward, files: Sequence[str], parent: int) -> None:
+    """The life of a worker: judge what comes, until the pipe closes."""
+    die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    shared.configure(workers=1)
+    for file in files:
+        load_file(file)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            cases = pipe.recv()
+            pipe.send(judge_here(reward, cases))
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent dies (Linux); elsewhere the closed pipe ends it."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
