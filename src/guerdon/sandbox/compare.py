@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import starmap
-
 
 def strictly_equal(left: object, right: object) -> bool:
     """True when both are the same plain data, of exactly the same types, all the way down.
@@ -28,7 +26,7 @@ def strictly_equal(left: object, right: object) -> bool:
     if len(left) != len(right):  # type: ignore[arg-type]
         return False
     if kind in (list, tuple):
-        return all(starmap(strictly_equal, zip(left, right)))  # type: ignore[call-overload]
+        return all(map(strictly_equal, left, right))  # type: ignore[call-overload]
     return _same_keys(left, right)
 
 

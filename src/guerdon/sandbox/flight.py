@@ -38,6 +38,7 @@ class Flight:
         self.fault: Fault | None = None  # of the whole process, once it is condemned
         self.all_faulted = False  # the fault covers the answered calls too
         self.rest_faulted = False  # the fault covers every later call, even of a verifier
+        self.survived = False  # a process of the job was still there after its end
         self.broken = ""  # why the sandbox, not the job, failed
         self.ready = self.killed = self.done = False
         self.printed = 0
@@ -206,7 +207,7 @@ class Flight:
         if kind == wire.VALUE:
             try:
                 self.outcomes.append(Outcome(wire.decode(payload), None, seconds))
-            except wire.Malformed as error:
+            except wire.MalformedError as error:
                 self.condemn(FaultKind.PROTOCOL, f"a malformed value: {error}", everything=True)
                 return
         else:
@@ -224,6 +225,8 @@ class Flight:
             pass
         while self.listen():
             pass
+        if not self._closed_for_good():
+            self.survived = True
         if self.fault is None and self._inbox:
             self.condemn(FaultKind.PROTOCOL, "left in the middle of a frame", everything=True)
         if self.fault is None and len(self.outcomes) < self._wanted:
@@ -231,6 +234,13 @@ class Flight:
         if not self.ready and not self.rest_faulted:
             self.broken = self.broken or f"the worker did not start ({self.fault})"
         self._settle(cpu_s)
+
+    def _closed_for_good(self) -> bool:
+        """True when nobody holds the other end of the output pipe: every process of the job is gone."""
+        try:
+            return not os.read(self.output, 1)
+        except BlockingIOError:
+            return False
 
     def _cpu_limit(self) -> int:
         return cpu_limit(self.job, self.first)

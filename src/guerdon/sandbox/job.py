@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from guerdon.core.errors import SandboxError
 from guerdon.core.score import Fault
 
-Plain: TypeAlias = bool | int | float | str | bytes | None | list[Any] | tuple[Any, ...] | dict[Any, Any] | set[Any]
+Plain: TypeAlias = bool | int | float | str | bytes | list[Any] | tuple[Any, ...] | dict[Any, Any] | set[Any] | None
 """Data of exactly these types, recursively: what may cross the wall."""
 
 

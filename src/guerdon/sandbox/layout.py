@@ -68,20 +68,20 @@ def bundle(kind: str, imports: Sequence[str]) -> bytes:
 
 def furniture(imports: Sequence[str], *, inside: bool) -> tuple[list[tuple[str, str]], list[str]]:
     """(outside, inside) of every folder to bind, and the entries to add to `sys.path`."""
-    stdlib = os.path.dirname(os.path.realpath(os.__file__))
+    stdlib = standard_library()
     folders = [(stdlib, stdlib)]
     parents: list[str] = []
     for name in imports:
         if name.partition(".")[0] in sys.stdlib_module_names:
             continue
         for place in places(name):
-            folders.append((place, f"{SITE}/{os.path.basename(place)}"))
-            parents.append(os.path.dirname(place))
+            folders.append((str(place), f"{SITE}/{place.name}"))
+            parents.append(str(place.parent))
     extra = ([SITE] if parents else []) if inside else list(dict.fromkeys(parents))
     return folders, extra
 
 
-def places(name: str) -> list[str]:
+def places(name: str) -> list[Path]:
     """The file or folders of a top-level module, with the shared libraries shipped beside it.
 
     Raises:
@@ -93,11 +93,16 @@ def places(name: str) -> list[str]:
         spec = None
     if spec is None or (spec.origin is None and not spec.submodule_search_locations):
         raise SandboxError(f"imports={name!r} names an installed module", "it is not here", f"pip install {name}")
-    found = list(spec.submodule_search_locations or [str(spec.origin)])
-    return found + [f"{path}.libs" for path in found if os.path.isdir(f"{path}.libs")]
+    found = [Path(path) for path in spec.submodule_search_locations or [str(spec.origin)]]
+    return found + [libs for path in found if (libs := path.with_name(f"{path.name}.libs")).is_dir()]
+
+
+def standard_library() -> str:
+    """Its folder."""
+    return str(Path(os.__file__).resolve().parent)
 
 
 def hidden() -> list[str]:
     """Folders inside the interpreter that hold other people's packages."""
-    stdlib = os.path.dirname(os.path.realpath(os.__file__))
+    stdlib = standard_library()
     return [f"{stdlib}/site-packages", f"{stdlib}/dist-packages", "/usr/lib/python3/dist-packages"]

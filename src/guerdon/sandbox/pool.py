@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
+import sys
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
@@ -18,6 +21,24 @@ from guerdon.sandbox.job import Job, Outcome
 from guerdon.sandbox.zygotes import Zygote
 
 MAX_REQUEST = 64 << 20  # bytes of one job: its source and arguments
+
+
+_open_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for pool in list(_open_pools):
+        pool.close()
+
+
+def _forget_all() -> None:
+    for pool in list(_open_pools):
+        pool.forget()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
 
 
 class Pool:
@@ -38,13 +59,36 @@ class Pool:
         self._zygotes: list[Zygote] = []
         self._lock = threading.Lock()
         self._closed = False
+        _open_pools.add(self)
+
+    def __reduce__(self) -> tuple[type[Pool], tuple[str, int, tuple[str, ...]]]:
+        return type(self), (self.kind, self.workers, self.imports)
+
+    def start(self) -> None:
+        """Start the first zygote now.
+
+        Raises:
+            SandboxError: it could not isolate itself, or not import what was asked.
+        """
+        with self._lock:
+            if not self._zygotes:
+                self._zygotes.append(Zygote(self.kind, self.imports))
+            python = ".".join(str(number) for number in sys.version_info[:3])
+            self.identity = f"{self.kind}/{self._zygotes[0].detail}+py{python}"
+
+    def forget(self) -> None:
+        """In a forked child: leave the parent's zygotes alone; new ones are started when needed."""
+        for zygote in self._zygotes:
+            zygote.forget()
+        self._zygotes = []
+        self._lock = threading.Lock()
 
     def run(self, jobs: Sequence[Job]) -> list[list[Outcome]]:
         """Run jobs; see `Sandbox.run`."""
         if self._closed:
             raise SandboxError("the sandbox is open", "it was closed", "Call open_sandbox again")
         results: list[list[Outcome]] = [[] for _ in jobs]
-        queue = deque(Flight(job, place=place) for place, job in enumerate(jobs) if len(job.calls))
+        queue: deque[Flight] = deque(Flight(job, place=place) for place, job in enumerate(jobs) if len(job.calls))
         with self._lock:
             try:
                 self._drive(queue, results)
@@ -83,7 +127,7 @@ class Pool:
             return
         try:
             zygote.take(flight)
-        except (wire.Refused, wire.TooBig) as error:
+        except (wire.RefusedError, wire.TooBigError) as error:
             flight.close()
             raise SandboxError(
                 f"the arguments of job {flight.place} are plain data", str(error), "Pass int, str, list, ..."
@@ -103,10 +147,11 @@ class Pool:
 
     def _wait(self, busy: list[Zygote]) -> None:
         """Sleep until something happens or a clock runs out; move the bytes."""
-        poll, owners = select.poll(), {}
+        poll = select.poll()
+        owners: dict[int, Zygote | Flight] = {}
         for zygote in busy:
             flight = zygote.flight
-            assert flight is not None and flight.socket is not None
+            assert flight is not None
             poll.register(zygote.control, select.POLLIN)
             for fd, mask in flight.interests():
                 poll.register(fd, mask)
@@ -148,8 +193,8 @@ class Pool:
 
     def close(self) -> None:
         """End every process of this sandbox."""
-        self._closed = True
         with self._lock:
+            self._closed = True
             self._end_all()
 
     def __enter__(self) -> Pool:

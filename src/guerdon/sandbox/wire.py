@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DEPTH = 64
 HEAD = struct.Struct(">QBI")
 READY, VALUE, FAULT, REST = 1, 2, 3, 4  # kinds of frame; REST faults this call and all later ones
+LIMITS = struct.Struct("<7q")  # of a job: cpu, memory, file size, open files, processes, disk, inodes
+STATUS = struct.Struct("<idd")  # of its end: wait status, user seconds, system seconds
 MAX_DETAIL = 2048  # bytes of text in a fault frame
 _COLLISIONS = 64  # equal hashes tolerated in one container; more would make the reader quadratic
 
@@ -31,15 +33,15 @@ _COUNT, _FLOAT = struct.Struct(">I"), struct.Struct(">d")
 _pack_count, _pack_float = _COUNT.pack, _FLOAT.pack
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The value is not plain data; the text names the type."""
 
 
-class TooBig(Exception):
+class TooBigError(Exception):
     """The encoded value is over its cap."""
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """These bytes are not a value."""
 
 
@@ -51,21 +53,21 @@ def encode(value: Plain, cap: int = 1 << 62) -> bytes:
         cap: most bytes.
 
     Raises:
-        Refused: a type outside the grammar, a cycle, or more than 64 levels.
-        TooBig: more than `cap` bytes.
+        RefusedError: a type outside the grammar, a cycle, or more than 64 levels.
+        TooBigError: more than `cap` bytes.
     """
     out: list[bytes] = []
     _put(value, out, DEPTH, [cap])
     encoded = b"".join(out)
     if len(encoded) > cap:
-        raise TooBig(f"over {cap} bytes")
+        raise TooBigError(f"over {cap} bytes")
     return encoded
 
 
 def _spend(room: list[int], size: int) -> None:
     room[0] -= size
     if room[0] < 0:
-        raise TooBig("over the cap")
+        raise TooBigError("over the cap")
 
 
 def _put(value: object, out: list[bytes], depth: int, room: list[int]) -> None:
@@ -92,19 +94,19 @@ def _put(value: object, out: list[bytes], depth: int, room: list[int]) -> None:
 
 def _put_bytes(tag: bytes, raw: bytes, out: list[bytes]) -> None:
     if len(raw) > 0xFFFFFFFF:
-        raise TooBig("over 4 GB")
+        raise TooBigError("over 4 GB")
     out.append(tag + _pack_count(len(raw)) + raw)
 
 
-_TAGS = {list: b"l", tuple: b"t", set: b"e", dict: b"d"}
+_TAGS: dict[type, bytes] = {list: b"l", tuple: b"t", set: b"e", dict: b"d"}
 
 
 def _put_container(value: object, kind: type, out: list[bytes], depth: int, room: list[int]) -> None:
     tag = _TAGS.get(kind)
     if tag is None:
-        raise Refused(f"{kind.__module__}.{kind.__qualname__}")
+        raise RefusedError(f"{kind.__module__}.{kind.__qualname__}")
     if depth == 0:
-        raise Refused(f"{kind.__name__} nested over {DEPTH} levels")
+        raise RefusedError(f"{kind.__name__} nested over {DEPTH} levels")
     items = list(value)  # type: ignore[call-overload]
     _spend(room, 5 + len(items))  # each item takes a byte at least, so a huge one is refused before it is walked
     room[0] += len(items)
@@ -123,14 +125,14 @@ def decode(data: bytes) -> Plain:
     """The value of some bytes, which may come from an enemy.
 
     Raises:
-        Malformed: anything but exactly one value.
+        MalformedError: anything but exactly one value.
     """
     try:
         value, end = _get(data, 0, DEPTH)
     except (struct.error, IndexError, UnicodeDecodeError, TypeError) as error:
-        raise Malformed(str(error)) from None
+        raise MalformedError(str(error)) from None
     if end != len(data):
-        raise Malformed("bytes after the value")
+        raise MalformedError("bytes after the value")
     return value
 
 
@@ -140,7 +142,7 @@ def _get(data: bytes, at: int, depth: int) -> tuple[Plain, int]:
     if tag == 0x69 or tag == 0x73 or tag == 0x62:  # i s b
         end = at + 4 + _COUNT.unpack_from(data, at)[0]
         if end > len(data):
-            raise Malformed("a value is cut short")
+            raise MalformedError("a value is cut short")
         raw = data[at + 4 : end]
         if tag == 0x69:
             return _get_int(raw), end
@@ -152,24 +154,24 @@ def _get(data: bytes, at: int, depth: int) -> tuple[Plain, int]:
     if tag == 0x54 or tag == 0x46:
         return tag == 0x54, at
     if tag not in b"lted":
-        raise Malformed(f"unknown tag {tag}")
+        raise MalformedError(f"unknown tag {tag}")
     return _get_container(data, at, tag, depth)
 
 
 def _get_int(raw: bytes) -> int:
     value = int.from_bytes(raw, "big", signed=True)
     if len(raw) != (value.bit_length() >> 3) + 1:
-        raise Malformed("an int that is not in its shortest form")
+        raise MalformedError("an int that is not in its shortest form")
     return value
 
 
 def _get_container(data: bytes, at: int, tag: int, depth: int) -> tuple[Plain, int]:
     if depth == 0:
-        raise Malformed(f"over {DEPTH} levels")
+        raise MalformedError(f"over {DEPTH} levels")
     count = _COUNT.unpack_from(data, at)[0] * (2 if tag == 0x64 else 1)
     at += 4
     if count > len(data) - at:
-        raise Malformed("a container is cut short")
+        raise MalformedError("a container is cut short")
     items = []
     for _ in range(count):
         item, at = _get(data, at, depth - 1)
@@ -180,8 +182,8 @@ def _get_container(data: bytes, at: int, tag: int, depth: int) -> tuple[Plain, i
         return tuple(items), at
     keys = items[::2] if tag == 0x64 else items
     if len(keys) - len({hash(key) for key in keys}) > _COLLISIONS:
-        raise Malformed("too many keys with the same hash")
+        raise MalformedError("too many keys with the same hash")
     whole: Plain = dict(zip(keys, items[1::2])) if tag == 0x64 else set(items)
     if len(whole) != len(keys):  # type: ignore[arg-type]
-        raise Malformed("a key comes twice")
+        raise MalformedError("a key comes twice")
     return whole, at

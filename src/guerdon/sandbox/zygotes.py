@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import os
-import select
 import signal
 import socket
-import time
 from collections.abc import Sequence
 
 from guerdon.core.errors import SandboxError
-from guerdon.sandbox import layout
+from guerdon.sandbox import layout, wire
 from guerdon.sandbox.flight import Flight, cpu_limit
-from guerdon.sandbox.inside.zygote import LIMITS, STATUS
 
 BOOT_S = 30.0
 ENVIRONMENT = {
@@ -50,13 +48,13 @@ class Zygote:
         finally:
             theirs.close()
         try:
-            self.version = self._greet(layout.bundle(kind, imports))
+            self.detail = self._greet(layout.bundle(kind, imports))
         except BaseException:
             self.end()
             raise
         self.control.setblocking(False)
 
-    def _greet(self, bundle: bytes) -> int:
+    def _greet(self, bundle: bytes) -> str:
         self.control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(bundle))
         self.control.settimeout(BOOT_S)
         try:
@@ -67,7 +65,7 @@ class Zygote:
         if word[:1] != b"R":
             said = word[1:].decode("utf-8", "replace") or "it ended without a word"
             raise SandboxError(f"the {self.kind} sandbox isolates itself", said, "See docs/sandbox.md")
-        return int(word[1:])
+        return word[1:].decode()
 
     def take(self, flight: Flight) -> None:
         """Send a job off.
@@ -76,7 +74,7 @@ class Zygote:
             OSError: out of descriptors, or the zygote is gone.
         """
         limits = flight.job.limits
-        numbers = LIMITS.pack(
+        numbers = wire.LIMITS.pack(
             cpu_limit(flight.job, flight.first),
             limits.memory_mb << 20,
             limits.disk_mb << 20,
@@ -97,10 +95,8 @@ class Zygote:
 
     def kill(self) -> None:
         """Ask for the job at work to be killed, with everything it started."""
-        try:
+        with contextlib.suppress(OSError):  # a dead zygote will be seen to be gone
             self.control.send(b"K")
-        except OSError:
-            pass  # it will be seen to be gone
 
     def hear(self) -> None:
         """Read the account of a finished job."""
@@ -112,9 +108,11 @@ class Zygote:
         except OSError:
             word = b""
         if word[:1] == b"D":
-            status, user, system = STATUS.unpack(word[1:])
+            status, user, system = wire.STATUS.unpack(word[1:])
             self.flight.finish(status, user + system)
             self.flight.done = True
+            if self.flight.survived and self.kind != "trusted":
+                self.flight.broken = "a process outlived its job"
         else:
             self.flight.broken = word[1:].decode("utf-8", "replace") or "the zygote died"
 

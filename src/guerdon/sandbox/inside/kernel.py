@@ -1,3 +1,5 @@
+# ruff: noqa: PTH112
+# pathlib and contextlib would double what every job pays for a fork.
 """The system calls that Python does not offer, through ctypes: namespaces, mounts, capabilities, seccomp, Landlock."""
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
-CAP_SYS_ADMIN = 21
+CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN = 2, 21
 _PR_PDEATHSIG, _PR_DUMPABLE, _PR_SECCOMP, _PR_CAPBSET_DROP = 1, 4, 22, 24
-_PR_SUBREAPER, _PR_NO_NEW_PRIVS = 36, 38
+_PR_KEEPCAPS, _PR_SUBREAPER, _PR_NO_NEW_PRIVS = 8, 36, 38
 _SYSCALLS = {
     "x86_64": {"pivot_root": 155, "capset": 126, "mount_setattr": 442, "landlock": 444},
     "aarch64": {"pivot_root": 41, "capset": 91, "mount_setattr": 442, "landlock": 444},
@@ -101,6 +103,11 @@ def no_new_privileges() -> None:
     prctl(_PR_NO_NEW_PRIVS, 1)
 
 
+def keep_permitted(yes: bool) -> None:
+    """Keep the permitted capabilities over the next change of user, or not."""
+    prctl(_PR_KEEPCAPS, int(yes))
+
+
 def drop_bounding_set() -> None:
     """Empty the capability bounding set."""
     for capability in range(64):
@@ -130,17 +137,21 @@ def landlock_version() -> int:
         return 0
 
 
-def landlock(readable: list[str], version: int) -> int:
-    """Build a ruleset that allows reading below `readable` and nothing else; returns its descriptor."""
+READ_FILE, READ_FOLDER = 1 << 2, 1 << 3
+
+
+def landlock(rules: list[tuple[str, int]], version: int) -> int:
+    """Build a ruleset that allows what `rules` say, (path, rights) each, and nothing else; returns its descriptor."""
     files = (1 << 13) - 1
     files |= (version >= 2) << 13 | (version >= 3) << 14 | (version >= 5) << 15
     network, scope = (3 if version >= 4 else 0), (3 if version >= 6 else 0)
     attributes = struct.pack("<QQQ", files, network, scope)
     size = 8 if version < 4 else 16 if version < 6 else 24
     ruleset = syscall("landlock", attributes, size, 0)
-    for path in readable:
+    for path, rights in rules:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        rights = 0b1100 if os.path.isdir(path) else 0b0100  # read a file, list a folder
+        if not os.path.isdir(path):
+            rights &= READ_FILE
         syscall("landlock", ruleset, 1, struct.pack("<Qi", rights, fd), 0, extra=1)
         os.close(fd)
     return ruleset

@@ -1,3 +1,5 @@
+# ruff: noqa: PTH102, PTH103, PTH106, PTH112, PTH114, PTH115, PTH120, PTH211, SIM105
+# pathlib and contextlib would double what every job pays for a fork.
 """The room: a small read-only root with the interpreter in it, and the way into it.
 
 `enter` is called once per zygote. Started as root it builds the room as real root (the interpreter may live under a
@@ -11,8 +13,8 @@ import os
 from guerdon.sandbox.inside import kernel
 
 NOBODY = 65534
-SCRATCH = "/tmp"  # noqa: S108  # inside the room it is a fresh, sized tmpfs of the job
-_DEVICES = ("null", "zero", "random", "urandom")
+SCRATCH = "/tmp"  # inside the room it is a fresh, sized tmpfs of the job
+DEVICES = ("null", "zero", "random", "urandom")
 _SPACES = kernel.NEWUSER | kernel.NEWNS | kernel.NEWPID | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS
 
 
@@ -42,6 +44,16 @@ def become_nobody() -> None:
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
     kernel.dumpable(True)  # else /proc/self stays root's and the id maps cannot be written
+
+
+def become_nobody_who_can_read(folder: str) -> int:
+    """Give up root, save the right to pass closed folders when the interpreter lies in one; returns what was kept."""
+    kernel.keep_permitted(True)
+    become_nobody()
+    kernel.keep_permitted(False)
+    mask = 0 if os.access(folder, os.R_OK | os.X_OK) else 1 << kernel.CAP_DAC_READ_SEARCH
+    kernel.keep_capabilities(mask)
+    return mask
 
 
 def _as_root(folders: list[tuple[str, str]], hidden: list[str]) -> bool:
@@ -117,7 +129,7 @@ def _links() -> None:
 
 def _devices() -> None:
     os.makedirs("/dev", 0o755, exist_ok=True)
-    for name in _DEVICES:
+    for name in DEVICES:
         os.close(os.open(f"/dev/{name}", os.O_CREAT | os.O_CLOEXEC, 0o666))
         kernel.mount(f"/.old/dev/{name}", f"/dev/{name}", None, kernel.MS_BIND)
         kernel.protect(f"/dev/{name}", recursive=False, devices=True)

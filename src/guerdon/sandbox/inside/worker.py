@@ -1,3 +1,5 @@
+# ruff: noqa: SIM105
+# pathlib and contextlib would double what every job pays for a fork.
 """The process that runs a job's code: reads the request, calls, writes one frame for each call.
 
 It shares its memory with the code it runs, so nothing it says is believed beyond its value. What it does carefully is
@@ -13,6 +15,12 @@ import os
 import sys
 
 from guerdon.sandbox import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
+    from typing import Any
 
 UNWRITABLE = 70  # exit status when the result descriptor is gone
 MODULE = "answer"
@@ -34,7 +42,7 @@ def work(fd: int) -> None:
 
 def _serve(fd: int) -> None:
     try:
-        source, entry, fresh, cap, first, calls = wire.decode(_read(fd))  # type: ignore[misc]
+        source, entry, fresh, cap, first, calls = _request(fd)
     except MemoryError:
         _send(fd, wire.REST, 0, b"memory\0the request does not fit in the memory limit")
         return
@@ -44,8 +52,13 @@ def _serve(fd: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:  # noqa: BLE001, S110  # the stream may have been replaced
+        except Exception:  # noqa: BLE001  # the stream may have been replaced
             pass
+
+
+def _request(fd: int) -> list[Any]:
+    size = wire.HEAD.unpack(_exactly(fd, wire.HEAD.size))[0]
+    return wire.decode(_exactly(fd, size))  # type: ignore[return-value]
 
 
 def _answer(
@@ -62,7 +75,7 @@ def _answer(
         kind, payload = wire.VALUE, b""
         try:
             value = (_define(code, entry) if function is None else function)(*arguments)
-            payload = wire.encode(value, cap)
+            payload = wire.encode(value, cap)  # type: ignore[arg-type]
         except SystemExit as error:
             kind, payload = wire.FAULT if fresh else wire.REST, _reason(error)
         except BaseException as error:  # noqa: BLE001
@@ -74,19 +87,19 @@ def _answer(
             return
 
 
-def _define(code: object, entry: str) -> object:
+def _define(code: CodeType, entry: str) -> Callable[..., object]:
     """Execute the source in a new module and hand out its entry."""
     module = _new_module(MODULE)
     sys.modules[MODULE] = module
     module.__dict__["__builtins__"] = builtins
-    exec(code, module.__dict__)  # type: ignore[arg-type]
-    function = module.__dict__.get(entry)
+    exec(code, module.__dict__)
+    function: object = module.__dict__.get(entry)
     if not callable(function):
-        raise Missing(entry)
+        raise MissingError(entry)
     return function
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """The source does not define its entry."""
 
 
@@ -94,11 +107,11 @@ def _reason(error: BaseException, *, parsing: bool = False) -> bytes:
     """`kind NUL detail` of an exception, as a fault frame carries it."""
     kind, detail = "exception", ""
     try:
-        if isinstance(error, Missing):
+        if isinstance(error, MissingError):
             kind, detail = "invalid", f"the source does not define a function {error}"
-        elif isinstance(error, wire.Refused):
+        elif isinstance(error, wire.RefusedError):
             kind, detail = "invalid", f"the answer is not plain data: {error}"
-        elif isinstance(error, wire.TooBig):
+        elif isinstance(error, wire.TooBigError):
             kind, detail = "output", "the answer is larger than its limit"
         else:
             kind, detail = _kind(error, parsing), f"{type(error).__name__}: {error}"
@@ -128,11 +141,6 @@ def _send(fd: int, kind: int, index: int, payload: bytes) -> None:
             data = data[os.write(fd, data) :]
     except OSError:
         os._exit(UNWRITABLE)
-
-
-def _read(fd: int) -> bytes:
-    size = wire.HEAD.unpack(_exactly(fd, wire.HEAD.size))[0]
-    return _exactly(fd, size)
 
 
 def _exactly(fd: int, size: int) -> bytes:

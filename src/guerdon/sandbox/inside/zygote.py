@@ -1,3 +1,5 @@
+# ruff: noqa: PTH120, PTH123
+# pathlib and contextlib would double what every job pays for a fork.
 """The zygote: a small interpreter that is already inside the room and forks one job after the other.
 
     host ── control (seqpacket) ──> zygote ── fork ──> supervisor (process 1 of the job) ── fork ──> worker
@@ -9,6 +11,7 @@ are gone, or `E` with a sentence when it could not set a job up.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _socket
 import gc
 import os
@@ -17,10 +20,10 @@ import select
 import struct
 import sys
 
+from guerdon.sandbox import wire
 from guerdon.sandbox.inside import kernel, room, seccomp, worker
 
-STATUS = struct.Struct("<idd")  # wait status, user seconds, system seconds
-LIMITS = struct.Struct("<7q")  # cpu, memory, file size, open files, processes, disk, inodes
+LIMITS, STATUS = wire.LIMITS, wire.STATUS
 _RIGHTS = _socket.CMSG_SPACE(8)
 _SCM_RIGHTS, _SOL_SOCKET = _socket.SCM_RIGHTS, _socket.SOL_SOCKET
 
@@ -41,35 +44,35 @@ def main(control_fd: int, plan: dict[str, object]) -> None:
 def start(control: _socket.socket, host: int, plan: dict[str, object]) -> None:
     """Isolate by the plan's kind, then serve until the host goes away."""
     kind = plan["kind"]
-    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # no handler: a job must not be able to wake its process 1
     os.setsid()
     os.umask(0o022)
-    spaces = kind == "namespaces"
-    if spaces:
+    if kind == "namespaces":
         folders = [*plan["folders"], *((path, path) for path in _libraries(proc))]  # type: ignore[misc]
         room.enter(folders, plan["hidden"], proc)  # type: ignore[arg-type]
         _become_first(control)
-    elif kind == "landlock" and os.getuid() == 0:
-        room.become_nobody()
     os.umask(0o077)
-    sys.path += plan["path"]  # type: ignore[operator]
+    sys.path += plan["path"]  # type: ignore[arg-type]
     for name in plan["imports"]:  # type: ignore[attr-defined]
         __import__(name)
-    zygote = Zygote(control, host, str(kind))
+    zygote = KINDS[kind](control, host)  # type: ignore[index]
     zygote.memory = _address_space(proc)
-    if spaces:
-        zygote.own_space = os.open("self/ns/pid", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+    zygote.settle(proc, plan)
     os.close(proc)
-    if spaces:
-        kernel.drop_bounding_set()
-        kernel.keep_capabilities(1 << kernel.CAP_SYS_ADMIN)
-        kernel.dumpable(False)
-    sys.set_int_max_str_digits(0)
+    _quiet()
+    control.send(b"R" + zygote.detail.encode())
+    zygote.serve()
+
+
+def _quiet() -> None:
+    """Leave the interpreter as every job shall find it."""
+    os.environ.clear()
+    os.environ["TZ"] = "UTC"
+    sys.set_int_max_str_digits(0)  # honest answers have more than 4,300 digits; the clock bounds the work
     gc.collect()
     gc.freeze()
     gc.disable()
-    control.send(b"R" + str(zygote.version).encode())
-    zygote.serve()
 
 
 def _become_first(control: _socket.socket) -> None:
@@ -99,16 +102,27 @@ def _address_space(proc: int) -> int:
 
 
 class Zygote:
-    """Serves the host: one job at a time, each in processes of its own."""
+    """Serves the host: one job at a time, each in processes of its own.
 
-    def __init__(self, control: _socket.socket, host: int, kind: str) -> None:
-        self.control, self.host, self.kind = control, host, kind
-        self.memory, self.version = 0, kernel.landlock_version() if kind == "landlock" else 1
+    This class isolates by namespaces; its two children do with less.
+    """
+
+    beside = 3  # processes of the same user that are not the job's: launcher, zygote, supervisor
+
+    def __init__(self, control: _socket.socket, host: int) -> None:
+        self.control, self.host = control, host
+        self.memory, self.detail = 0, "1"
         self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self.report, self.account = os.pipe()
         os.set_blocking(self.report, False)
-        self.own_space = -1
-        self.program = seccomp.program(kernel.MACHINE) if kind == "namespaces" else b""
+
+    def settle(self, proc: int, plan: dict[str, object]) -> None:
+        """Prepare what every job needs, then give up what no job may have."""
+        self.program = seccomp.program(kernel.MACHINE)
+        self.own_space = os.open("self/ns/pid", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+        kernel.drop_bounding_set()
+        kernel.keep_capabilities(1 << kernel.CAP_SYS_ADMIN)
+        kernel.dumpable(False)
 
     def serve(self) -> None:
         """Take messages until the host closes the control socket or dies."""
@@ -116,9 +130,8 @@ class Zygote:
         poll.register(self.control, select.POLLIN)
         poll.register(self.host, select.POLLIN)
         while True:
-            for fd, _ in poll.poll():
-                if fd == self.host:
-                    os._exit(0)
+            if any(fd == self.host for fd, _ in poll.poll()):
+                os._exit(0)
             message, rights, _, _ = self.control.recvmsg(256, _RIGHTS)
             if not message:
                 os._exit(0)
@@ -128,30 +141,32 @@ class Zygote:
 
     def run(self, limits: tuple[int, ...], socket: int, output: int) -> None:
         """Fork a job, wait until all of it is gone, report."""
-        pid = self._fork(limits, socket, output)
+        pid = self.fork(limits, socket, output)
         os.close(socket)
         os.close(output)
-        self._watch(pid)
-        try:
-            answer = os.read(self.report, 4096)
-        except BlockingIOError:
-            answer = b"D" + STATUS.pack(9, 0.0, 0.0)  # killed before its supervisor could say
-        self.control.send(answer)
+        self.control.send(self.watch(pid))
 
-    def _fork(self, limits: tuple[int, ...], socket: int, output: int) -> int:
+    def fork(self, limits: tuple[int, ...], socket: int, output: int) -> int:
+        """Fork the supervisor into a new PID namespace."""
         kernel.unshare(kernel.NEWPID)
-        pid = os.fork()
-        if pid == 0:
-            try:
-                self._supervise(limits, socket, output)
-            except BaseException as error:  # noqa: BLE001
-                os.write(self.account, b"E" + f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:1000])
-            os._exit(0)
-        kernel.setns(self.own_space, kernel.NEWPID)
-        return pid
+        try:
+            return self.child(limits, socket, output)
+        finally:
+            kernel.setns(self.own_space, kernel.NEWPID)
 
-    def _watch(self, pid: int) -> None:
-        """Wait for a child; kill it on the host's word."""
+    def child(self, limits: tuple[int, ...], socket: int, output: int) -> int:
+        """Fork; the child enters its room and never returns."""
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            self.enter(limits, socket, output)
+        except BaseException as error:  # noqa: BLE001  # the host is told, and tries a fresh zygote
+            os.write(self.account, b"E" + f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:1000])
+        os._exit(0)
+
+    def watch(self, pid: int) -> bytes:
+        """Wait for a child, killing it on the host's word; returns the account."""
         gone = os.pidfd_open(pid)
         poll = select.poll()
         for fd in (gone, self.control.fileno(), self.host):
@@ -164,11 +179,23 @@ class Zygote:
                 break
             if not self.control.recv(256):
                 os._exit(0)
-            os.kill(pid, 9)
-        os.waitpid(pid, 0)
+            self.kill(pid)
         os.close(gone)
+        return self.reap(pid)
 
-    def _supervise(self, limits: tuple[int, ...], socket: int, output: int) -> None:
+    def kill(self, pid: int) -> None:
+        """Kill a job: process 1 of a PID namespace takes all others with it."""
+        os.kill(pid, 9)
+
+    def reap(self, pid: int) -> bytes:
+        """Collect a dead child and what its supervisor had to say."""
+        _, status, usage = os.wait4(pid, 0)
+        try:
+            return os.read(self.report, 4096)
+        except BlockingIOError:  # killed before it could say
+            return b"D" + STATUS.pack(status, usage.ru_utime, usage.ru_stime)
+
+    def enter(self, limits: tuple[int, ...], socket: int, output: int) -> None:
         """Be process 1 of the job: close the door behind it, fork the worker, reap all, give the account."""
         kernel.die_with_parent()
         os.setsid()
@@ -178,7 +205,7 @@ class Zygote:
         os.chdir(room.SCRATCH)
         kernel.keep_capabilities(0)
         kernel.no_new_privileges()
-        _bound(limits, self.memory, beside=3)
+        _bound(limits, self.memory, self.beside)
         kernel.load_filter(self.program)
         pid = os.fork()
         if pid == 0:
@@ -190,6 +217,105 @@ class Zygote:
         while found != pid:
             found, status, usage = os.wait4(-1, 0)
         os.write(3, b"D" + STATUS.pack(status, usage.ru_utime, usage.ru_stime))
+
+
+class Landlocked(Zygote):
+    """Isolates by Landlock and seccomp alone: no scratch space, no children, signals to itself only."""
+
+    beside = 1024  # the limit counts all processes of the user on the machine
+
+    def settle(self, proc: int, plan: dict[str, object]) -> None:
+        """Build the ruleset once; every job enters it for itself."""
+        version = kernel.landlock_version()
+        if not version:
+            raise OSError("this kernel has no Landlock")
+        self.program = seccomp.program(kernel.MACHINE, children=False, own_pid=seccomp.ANY_PID)
+        self.beside += _processes(proc)
+        self.kept = 0
+        stdlib = plan["folders"][0][0]  # type: ignore[index]
+        self.detail = str(version)
+        if os.getuid() == 0:
+            self.kept = room.become_nobody_who_can_read(stdlib)
+            self.detail += "-dac" if self.kept else ""
+        self.ruleset = kernel.landlock(_readable(plan, proc), version)
+
+    def fork(self, limits: tuple[int, ...], socket: int, output: int) -> int:
+        """Fork the worker itself."""
+        return self.child(limits, socket, output)
+
+    def enter(self, limits: tuple[int, ...], socket: int, output: int) -> None:
+        """Lock this process in and be the worker."""
+        self.prepare(limits)
+        kernel.keep_capabilities(self.kept)
+        kernel.no_new_privileges()
+        kernel.restrict(self.ruleset)
+        program = seccomp.for_pid(self.program, os.getpid())
+        _move_descriptors(self.null, socket, output)
+        kernel.load_filter(program)
+        worker.work(3)
+
+    def prepare(self, limits: tuple[int, ...]) -> None:
+        """What needs no isolation."""
+        kernel.die_with_parent()
+        os.setsid()
+        os.chdir("/")
+        _bound(limits, self.memory, self.beside)
+
+
+class Trusting(Landlocked):
+    """No isolation: the limits only."""
+
+    beside = 1 << 20
+
+    def settle(self, proc: int, plan: dict[str, object]) -> None:
+        """Nothing to prepare."""
+        kernel.adopt_orphans()
+
+    def enter(self, limits: tuple[int, ...], socket: int, output: int) -> None:
+        """Be the worker."""
+        self.prepare(limits)
+        _move_descriptors(self.null, socket, output)
+        worker.work(3)
+
+    def kill(self, pid: int) -> None:
+        """Kill the worker's session as far as it still is one."""
+        try:
+            os.killpg(pid, 9)
+        except OSError:
+            os.kill(pid, 9)
+
+    def reap(self, pid: int) -> bytes:
+        """Collect the worker, then what it left in its session."""
+        self.kill(pid)
+        account = super().reap(pid)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            pass
+        return account
+
+
+KINDS = {"namespaces": Zygote, "landlock": Landlocked, "trusted": Trusting}
+
+
+def _processes(proc: int) -> int:
+    return sum(name.isdigit() for name in os.listdir(proc))
+
+
+def _readable(plan: dict[str, object], proc: int) -> list[tuple[str, int]]:
+    """(path, rights) of the interpreter, its libraries and the imports, without other people's packages."""
+    folders: list[tuple[str, str]] = plan["folders"]  # type: ignore[assignment]
+    stdlib, imports = folders[0][0], folders[1:]
+    both = kernel.READ_FILE | kernel.READ_FOLDER
+    rules = [(path, both) for path, _ in imports] + [(stdlib, kernel.READ_FOLDER)]
+    rules += [(entry.path, both) for entry in os.scandir(stdlib) if entry.path not in plan["hidden"]]  # type: ignore[operator]
+    for path in _libraries(proc):
+        if not f"{stdlib}/".startswith(f"{path}/"):
+            rules.append((path, both))
+        else:  # the folder holds the standard library and its site-packages: its plain files only
+            rules += [(entry.path, both) for entry in os.scandir(path) if entry.is_file()]
+    return rules + [(f"/dev/{name}", both) for name in room.DEVICES]
 
 
 def _bound(limits: tuple[int, ...], memory: int, beside: int) -> None:
@@ -204,6 +330,9 @@ def _bound(limits: tuple[int, ...], memory: int, beside: int) -> None:
         (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_MEMLOCK, 0, 0),
     ):
+        most = resource.getrlimit(name)[1]
+        if most != resource.RLIM_INFINITY:
+            soft, hard = min(soft, most), min(hard, most)
         resource.setrlimit(name, (soft, hard))
 
 
