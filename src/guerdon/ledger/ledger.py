@@ -1,0 +1,412 @@
+"""The ledger: the one record of runs, attempts and verdicts. Rows are added and never changed."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from guerdon.core.errors import LedgerError, did_you_mean
+from guerdon.core.plain import canonical, digest
+from guerdon.core.task import Task
+from guerdon.ledger import codec, locks, migrate, schema
+from guerdon.ledger.blobs import Blobs
+from guerdon.ledger.codec import pack, unpack
+from guerdon.ledger.database import Database, query
+from guerdon.ledger.places import Place, check_file, data_folder, side
+from guerdon.ledger.rows import STATUSES, AttemptRow, ChoiceRow, RunRow, StepRow, VerdictRow
+
+Row = TypeVar("Row")
+
+NEWEST = (
+    "v.superseded = 0 AND NOT EXISTS (SELECT 1 FROM verdicts w "
+    "WHERE w.attempt = v.attempt AND w.superseded = 0 AND w.seq {} v.seq)"
+)
+"""Picks one verdict per attempt: `>` leaves the newest that counts, `<` the oldest."""
+
+_IDENTITY = ("challenge", "split", "visibility", "solver", "judge", "seed", "recipe")
+
+
+class Ledger:
+    """One record, in an SQLite file or a PostgreSQL data base. Recording a row twice is recording it once.
+
+    >>> with Ledger.open("sqlite://") as ledger:
+    ...     ledger.revision(), ledger.runs()
+    (0, [])
+    """
+
+    def __init__(self, database: Database, arguments: tuple[Any, ...]) -> None:
+        self._database, self._arguments = database, arguments
+        self._presence: locks.Presence | None = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._runs: dict[str, int] = {}
+        mark = database.mark
+        tables = (schema.tasks, schema.attempts, schema.steps, schema.choices, schema.runs)
+        self._insert = {table.name: schema.insert(table, mark) for table in tables}
+        self._insert["verdicts"] = schema.insert_verdict(mark)
+        self.blobs = Blobs(lambda: self.folder / "blobs")
+
+    # ── opening and closing ─────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def open(
+        cls,
+        url: str | Path = "guerdon.db",
+        *,
+        durable: bool = False,
+        create: bool = True,
+        files: str | Path | None = None,
+        patience: float = 30.0,
+    ) -> Ledger:
+        """Open or make a ledger.
+
+        Args:
+            url: a path, "sqlite:///path", "sqlite://" (in memory) or "postgresql://user@host/name".
+            durable: wait for the disk at each commit, so that a power cut loses nothing either.
+            create: make the file if there is none.
+            files: folder for blobs, checkpoints and locks; beside an SQLite file, or in the user's data folder.
+            patience: seconds to wait for another writer, or for a server that is away.
+
+        Raises:
+            LedgerError: it cannot be opened, with the reason and the fix.
+        """
+        place = Place.of(url, files)
+        if place.path is not None:
+            check_file(place.path, create)
+        ledger = cls(Database(place, durable, patience), (str(url), durable, create, files and str(files), patience))
+        try:
+            ledger._start()
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    def _start(self) -> None:
+        path = self._database.place.path
+        if path is not None:
+            self._presence = locks.Presence(self.folder)
+            if self._presence.alone and side(path, "-wal"):
+                self._check_pages(path)
+        migrate.bring_up(self._database)
+        if self._presence is not None:
+            self._presence.share()
+
+    def _check_pages(self, path: Path) -> None:
+        """After an unclean end: SQLite replays its log by itself; make sure that what results is whole."""
+        found = self._database.rows("PRAGMA quick_check(3)")
+        if found != [("ok",)]:
+            said = "; ".join(str(row[0]) for row in found)[:300]
+            raise LedgerError(f"the ledger {path}", f"its pages are damaged ({said})", "Restore a backup")
+
+    @property
+    def url(self) -> str:
+        """What it was opened by, absolute, password included: open it again with this in another process."""
+        return self._database.place.url.render_as_string(hide_password=False)
+
+    @property
+    def folder(self) -> Path:
+        """The folder beside it, for blobs, checkpoints and locks."""
+        place = self._database.place
+        if place.files is not None:
+            return place.files
+        if place.server:
+            return data_folder(place)
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="guerdon-")
+        return Path(self._scratch.name)
+
+    def close(self) -> None:
+        """Close it. Closing twice is closing once."""
+        self._database.close()
+        if self._presence is not None:
+            self._presence.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Ledger({self._database.place.name!r})"
+
+    def __reduce__(self) -> tuple[Callable[..., Ledger], tuple[Any, ...]]:
+        return _reopen, self._arguments
+
+    # ── runs ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self, run: RunRow) -> RunRow:
+        """Record a run, or return the one of that id.
+
+        Raises:
+            LedgerError: the stored run of that id differs in recipe, seed, challenge, split, solver or judge.
+        """
+        self._check_status(run.status)
+        row = run if run.created else replace(run, created=time.time())
+        columns = codec.encoded("run", [row], codec.run_columns)
+
+        def work(connection: Connection) -> RunRow:
+            connection.exec_driver_sql(self._insert["runs"], columns)
+            return _one_run(query(connection, f"SELECT {codec.RUN} FROM runs WHERE id = ?", [pack(run.id)]))
+
+        stored = self._database.write(work)
+        for name in _IDENTITY:
+            mine, kept = getattr(run, name), getattr(stored, name)
+            if canonical(mine) != canonical(kept):
+                raise LedgerError(
+                    f"run {run.id!r} goes on as it began",
+                    f"its {name} is {_short(mine)}, recorded is {_short(kept)}",
+                    "Choose another name for the new run",
+                )
+        return stored
+
+    def finish(self, run: str, status: str) -> None:
+        """Record how a run stands: running, done, interrupted or failed."""
+        self._check_status(status)
+        mark = self._database.mark
+        sql = f"UPDATE runs SET status = {mark} WHERE seq = {mark}"
+        self._database.write(
+            lambda connection: connection.exec_driver_sql(sql, (status, self._number(connection, run)))
+        )
+
+    def run(self, name: str) -> RunRow:
+        """A run by its id, by an unambiguous beginning of it, or the newest as "last" or "latest".
+
+        Raises:
+            LedgerError: there is none, or more than one.
+        """
+        sql = f"SELECT {codec.RUN} FROM runs"
+        if found := self._database.rows(f"{sql} WHERE id = ?", [pack(name)]):
+            return codec.run_row(found[0])
+        if name in ("last", "latest") and (found := self._database.rows(f"{sql} ORDER BY seq DESC LIMIT 1")):
+            return codec.run_row(found[0])
+        known = [unpack(row[0]) for row in self._database.rows("SELECT id FROM runs ORDER BY seq DESC")]
+        matching = [run for run in known if name and run.startswith(name)]
+        if len(matching) == 1:
+            return self.run(matching[0])
+        if matching:
+            raise LedgerError(
+                "the beginning of one run's id", f"{name!r} fits {len(matching)}", ", ".join(matching[:5])
+            )
+        raise LedgerError("a run of this ledger", f"got {name!r}", did_you_mean(name, known[:50]))
+
+    def runs(self, challenge: str | None = None) -> list[RunRow]:
+        """All runs, of one challenge if given, oldest first."""
+        where, values = ("", []) if challenge is None else (" WHERE challenge = ?", [pack(challenge)])
+        found = self._database.rows(f"SELECT {codec.RUN} FROM runs{where} ORDER BY seq", values)
+        return [codec.run_row(columns) for columns in found]
+
+    def lock(self, run: str) -> AbstractContextManager[None]:
+        """Hold a run while working on it; a dead process lets go by itself.
+
+        Raises:
+            LedgerError: somebody else holds it (on entering).
+        """
+        if self._database.place.server:
+            return locks.server_lock(self._database, run)
+        return locks.file_lock(self.folder, run)
+
+    def tasks_seen(self, challenge: str, tasks: Sequence[Task]) -> None:
+        """Record what was asked. A task whose data has changed is kept beside its older self."""
+        rows = [(task, digest(challenge, task.id, task.data)) for task in tasks]
+        columns = codec.encoded("task", rows, lambda row: codec.task_columns(challenge, *row))
+        self._add("tasks", lambda _: columns)
+
+    def tasks(self, challenge: str) -> dict[str, Task]:
+        """The tasks of a challenge by id, as last seen."""
+        sql = "SELECT id, data FROM tasks WHERE challenge = ? ORDER BY seq"
+        found = self._database.rows(sql, [pack(challenge)])
+        return {unpack(name): Task(unpack(name), codec.loads(data)) for name, data in found}
+
+    # ── adding ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def attempt(self, rows: Sequence[AttemptRow]) -> None:
+        """Record attempts, all or none."""
+        self.record(rows, (), None)
+
+    def judge(self, rows: Sequence[VerdictRow]) -> None:
+        """Record verdicts, all or none.
+
+        Raises:
+            LedgerError: the attempt of one is not recorded.
+        """
+        self.record((), rows, None)
+
+    def commit_step(self, row: StepRow) -> None:
+        """Record that a step is finished."""
+        self.record((), (), row)
+
+    def record(self, attempts: Sequence[AttemptRow], verdicts: Sequence[VerdictRow], step: StepRow | None) -> None:
+        """Record attempts, their verdicts and the end of the step in one transaction.
+
+        Raises:
+            LedgerError: something in it cannot be recorded; then none of it is.
+        """
+        now = time.time()
+        given = codec.encoded("verdict", verdicts, lambda row: codec.verdict_columns(row, now))
+
+        def work(connection: Connection) -> None:
+            if attempts:
+                numbers = {run: self._number(connection, run) for run in {row.run for row in attempts}}
+                made = codec.encoded("attempt", attempts, lambda row: codec.attempt_columns(row, numbers[row.run]))
+                connection.exec_driver_sql(self._insert["attempts"], made)
+            if given:
+                self._insert_verdicts(connection, given)
+            if step is not None:
+                number = self._number(connection, step.run)
+                ended = codec.encoded("step", [step], lambda row: codec.step_columns(row, number))
+                connection.exec_driver_sql(self._insert["steps"], ended)
+
+        if attempts or given or step is not None:
+            self._database.write(work)
+
+    def _insert_verdicts(self, connection: Connection, given: list[codec.Columns]) -> None:
+        try:
+            connection.exec_driver_sql(self._insert["verdicts"], given)
+        except IntegrityError as error:
+            raise LedgerError(
+                "verdicts on recorded attempts", f"at least one of {len(given)} is on an unknown one", "Record it first"
+            ) from error
+
+    def choose(self, rows: Sequence[ChoiceRow]) -> None:
+        """Record choices, all or none."""
+
+        def columns(connection: Connection) -> list[codec.Columns]:
+            numbers = {run: self._number(connection, run) for run in {row.run for row in rows}}
+            return codec.encoded("choice", rows, lambda row: codec.choice_columns(row, numbers[row.run]))
+
+        self._add("choices", columns if rows else lambda _: [])
+
+    def _add(self, table: str, columns: Callable[[Connection], list[codec.Columns]]) -> None:
+        def work(connection: Connection) -> None:
+            if made := columns(connection):
+                connection.exec_driver_sql(self._insert[table], made)
+
+        self._database.write(work)
+
+    def _number(self, connection: Connection, run: str) -> int:
+        if run not in self._runs:
+            found = query(connection, "SELECT seq FROM runs WHERE id = ?", [pack(run)])
+            if not found:
+                raise LedgerError("rows of a run that has begun", f"there is no run {run!r}", "Call begin(run) first")
+            self._runs[run] = int(found[0][0])
+        return self._runs[run]
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def attempts(self, run: str | None = None, *, step: int | None = None, since: int = 0) -> list[AttemptRow]:
+        """Attempts in the order of recording, of one run or step, or after a given `seq`."""
+        where, values = _where(("r.id", run and pack(run)), ("a.step", step))
+        sql = (
+            f"SELECT {codec.ATTEMPT} FROM attempts a JOIN runs r ON r.seq = a.run WHERE a.seq > ?{where} ORDER BY a.seq"
+        )
+        return [codec.attempt_row(columns) for columns in self._database.rows(sql, [since, *values])]
+
+    def verdicts(self, run: str | None = None, *, step: int | None = None, all: bool = False) -> list[VerdictRow]:  # noqa: A002
+        """Verdicts in the order of recording: the newest that counts per attempt, or all of them."""
+        where, values = _where(("r.id", run and pack(run)), ("a.step", step))
+        sql = (
+            f"SELECT {codec.VERDICT} FROM verdicts v JOIN attempts a ON a.seq = v.attempt JOIN runs r ON r.seq = a.run "
+            f"WHERE {'1 = 1' if all else NEWEST.format('>')}{where} ORDER BY v.seq"
+        )
+        return [codec.verdict_row(columns) for columns in self._database.rows(sql, values)]
+
+    def judged(
+        self, run: str, *, step: int | None = None, first: bool = False
+    ) -> list[tuple[AttemptRow, VerdictRow | None]]:
+        """Attempts with the newest verdict that counts (or the first), in the order of step and index."""
+        return list(self.each_judged(run, step=step, first=first))
+
+    def each_judged(
+        self, run: str, *, step: int | None = None, first: bool = False, page: int = 2000
+    ) -> Iterator[tuple[AttemptRow, VerdictRow | None]]:
+        """As `judged`, one page in memory at a time."""
+        where, values = _where(("a.step", step))
+        sql = (
+            f"SELECT {codec.ATTEMPT}, {codec.VERDICT} FROM attempts a JOIN runs r ON r.seq = a.run "
+            f"LEFT JOIN verdicts v ON v.attempt = a.seq AND {NEWEST.format('<' if first else '>')} "
+            f"WHERE r.id = ? AND (a.step, a.place, a.seq) > (?, ?, ?){where} "
+            "ORDER BY a.step, a.place, a.seq LIMIT ?"
+        )
+        after = (-(2**62), 0, 0)
+        while True:
+            found = self._database.rows(sql, [pack(run), *after, *values, page])
+            for columns in found:
+                attempt = codec.attempt_row(columns[:10])
+                yield attempt, None if columns[10] is None else codec.verdict_row(columns[10:])
+            if len(found) < page:
+                return
+            after = (attempt.step, attempt.index, attempt.seq)
+
+    def steps(self, run: str) -> list[StepRow]:
+        """Finished steps of a run, in order."""
+        sql = f"SELECT {codec.STEP} FROM steps s JOIN runs r ON r.seq = s.run WHERE r.id = ? ORDER BY s.step"
+        return [codec.step_row(columns) for columns in self._database.rows(sql, [pack(run)])]
+
+    def choices(self, run: str | None = None) -> list[ChoiceRow]:
+        """Choices in the order of recording."""
+        where, values = _where(("r.id", run and pack(run)))
+        sql = f"SELECT {codec.CHOICE} FROM choices c JOIN runs r ON r.seq = c.run WHERE 1 = 1{where} ORDER BY c.seq"
+        return [codec.choice_row(columns) for columns in self._database.rows(sql, values)]
+
+    def spent(self, run: str) -> dict[str, float]:
+        """What a run has spent: attempts counted, the rest summed over its finished steps."""
+        number = "(SELECT seq FROM runs WHERE id = ?)"
+        sums = "SUM(seconds), SUM(tokens), SUM(sandbox_seconds), SUM(frames)"
+        attempts = self._database.rows(f"SELECT COUNT(*) FROM attempts WHERE run = {number}", [pack(run)])[0][0]
+        seconds, tokens, sandbox, frames = self._database.rows(
+            f"SELECT {sums} FROM steps WHERE run = {number}", [pack(run)]
+        )[0]
+        return {
+            "attempts": int(attempts),
+            "seconds": float(seconds or 0.0),
+            "tokens": int(tokens or 0),
+            "sandbox_seconds": float(sandbox or 0.0),
+            "frames": int(frames or 0),
+        }
+
+    def revision(self) -> int:
+        """A number that grows whenever a row is added; cheap to ask for."""
+        tables = ("runs", "tasks", "attempts", "verdicts", "steps", "choices")
+        newest = " + ".join(f"COALESCE((SELECT MAX(seq) FROM {table}), 0)" for table in tables)
+        return int(self._database.rows(f"SELECT {newest}")[0][0])
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Rows of a read-only SQL query, for views; `?` marks values on either data base, texts come packed."""
+        return self._database.rows(sql, values)
+
+    def snapshot(self) -> AbstractContextManager[Callable[..., list[Any]]]:
+        """A `query` function whose calls all see the same moment."""
+        return self._database.snapshot()
+
+    def _check_status(self, status: str) -> None:
+        if status not in STATUSES:
+            raise LedgerError("the status of a run", f"got {status!r}", did_you_mean(status, STATUSES))
+
+
+def _reopen(url: str, durable: bool, create: bool, files: str | None, patience: float) -> Ledger:
+    return Ledger.open(url, durable=durable, create=create, files=files, patience=patience)
+
+
+def _one_run(found: list[Any]) -> RunRow:
+    return codec.run_row(found[0])
+
+
+def _short(value: Any) -> str:
+    text = canonical(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _where(*terms: tuple[str, Any]) -> tuple[str, list[Any]]:
+    given = [(column, value) for column, value in terms if value is not None]
+    return "".join(f" AND {column} = ?" for column, _ in given), [value for _, value in given]
