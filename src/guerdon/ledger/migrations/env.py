@@ -4,10 +4,7 @@ from alembic import context
 
 from guerdon.ledger.schema import VERSION_TABLE, metadata
 
-try:
-    connection = context.config.attributes["connection"]
-except NameError:  # imported by something else than a migration
-    connection = None
+connection = getattr(context, "config", None) and context.config.attributes["connection"]
 
 if connection is not None:
     context.configure(
