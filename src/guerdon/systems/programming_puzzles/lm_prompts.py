@@ -1,6 +1,6 @@
 """What a language model reads, and what is read out of its reply.
 
-Four ways of asking (Schuster et al., arXiv 2106.05784, section 4.2, and the authors' prompt code): `short` asks for
+Four ways of asking (Schuster et al., arXiv 2106.05784, and the authors' prompt code): `short` asks for
 the argument of an assertion, `medium` and `long` show five worked puzzles, `bootstrap` shows what the solver itself
 has solved. Replies are cut to source that parses; nothing here runs any of it.
 """

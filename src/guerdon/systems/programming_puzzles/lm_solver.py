@@ -38,7 +38,7 @@ _lent: dict[str, Model] = {}
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModel(Learner[State]):
-    """Sample solutions from a language model (Schuster et al., arXiv 2106.05784, section 4.2).
+    """Sample solutions from a language model (Schuster et al., arXiv 2106.05784).
 
     `short`, `medium` and `long` draw `attempts` independent samples of each puzzle, first one for each puzzle, then
     the second: a small budget gives pass@1 of all puzzles, and equal numbers keep pass@k unbiased. `bootstrap` starts
@@ -52,17 +52,17 @@ class LanguageModel(Learner[State]):
     model: str = "smollm2"
     """What `guerdon.lm.open_model` opens; the paper used two Codex models, which no longer exist."""
     prompt: Style = "medium"
-    """How to ask: short, medium, long (with English) or bootstrap (section 4.2)."""
+    """How to ask: short, medium, long (with English) or bootstrap (source: the paper)."""
     chat: bool = False
     """Ask in a chat turn for a fenced block, for models that do not complete text; not in the paper."""
     attempts: int = 32
     """Samples per puzzle; 1000 in the paper, 1024 with bootstrap."""
     temperature: float = 0.9
-    """Of sampling (section 4.2)."""
+    """Of sampling (source: the paper)."""
     top_p: float = 1.0
     """Nucleus of sampling; 1 keeps all, as in the paper."""
     max_tokens: int = 150
-    """Most tokens of one completion (section 4.2)."""
+    """Most tokens of one completion (source: the paper)."""
     batch: int = 32
     """Answers per ask; a choice of ours."""
     context: int = 2048
