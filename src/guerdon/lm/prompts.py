@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Sequence
 
 from guerdon.core.errors import ConfigError
+from guerdon.core.plain import Json, digest
+from guerdon.core.rng import entropy
 from guerdon.lm.protocol import Message, Prompt
 
 _SEED_BITS = 31  # providers take 32-bit signed seeds
@@ -42,7 +42,7 @@ def chat(prompt: Prompt, system: str = "") -> tuple[Message, ...]:
     return (Message("system", system), *turns) if system else turns
 
 
-def plain(prompt: Prompt) -> str | list[list[str]]:
+def plain(prompt: Prompt) -> Json:
     """The prompt as JSON-plain data."""
     return prompt if isinstance(prompt, str) else [[turn.role, turn.content] for turn in prompt]
 
@@ -52,19 +52,9 @@ def text_of(prompt: Prompt) -> str:
     return prompt if isinstance(prompt, str) else "\n\n".join(turn.content for turn in prompt)
 
 
-def hash_of(*parts: object) -> str:
-    """Hex SHA-256 of JSON-plain parts; lone surrogates are safe, since the JSON is ASCII.
-
-    >>> hash_of("a", 1) == hash_of("a", 1), hash_of("a", "b") == hash_of("ab")
-    (True, False)
-    """
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
 def prompt_digest(prompt: Prompt) -> str:
     """Identity of a prompt. A text and a chat of the same words differ."""
-    return hash_of("prompt", plain(prompt))
+    return digest("prompt", plain(prompt))
 
 
 def derived_seed(seed: int, prompt: Prompt, index: int) -> int:
@@ -73,7 +63,7 @@ def derived_seed(seed: int, prompt: Prompt, index: int) -> int:
     >>> derived_seed(0, "a", 0) == derived_seed(0, "a", 0), derived_seed(0, "a", 0) == derived_seed(0, "a", 1)
     (True, False)
     """
-    return int(hash_of("seed", seed, prompt_digest(prompt), index), 16) % (1 << _SEED_BITS)
+    return entropy(seed, "sample", prompt_digest(prompt), index) % (1 << _SEED_BITS)
 
 
 def estimate(text: str) -> int:

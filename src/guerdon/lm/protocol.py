@@ -181,7 +181,7 @@ class Model(Protocol):
 
     @property
     def digest(self) -> str:
-        """Its identity: hex SHA-256 of the weights, of url + model id + revision, or of the script."""
+        """Its identity: a digest of the weights, of url + model id + revision, or of the script."""
 
     @property
     def context(self) -> int | None:

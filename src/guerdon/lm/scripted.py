@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from guerdon.core.errors import ConfigError, did_you_mean
+from guerdon.core.plain import digest
+from guerdon.core.rng import stream
 from guerdon.core.score import Fault, FaultKind
-from guerdon.lm.prompts import checked, derived_seed, hash_of, plain, text_of
+from guerdon.lm.prompts import checked, plain, prompt_digest, text_of
 from guerdon.lm.protocol import DEFAULT, Continuation, Generation, Prompt, Sampling
 
 if TYPE_CHECKING:
@@ -147,20 +149,18 @@ class Scripted:
         self.context = context
         self._likelihood = likelihood
         chances = _code_identity(likelihood) if likelihood else None  # type: ignore[arg-type]
-        self.digest = hash_of("scripted", identity, chances, context, name)
+        self.digest = digest("scripted", identity, chances, context, name)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling = DEFAULT) -> list[list[Generation]]:
         """`sampling.n` generations for each prompt, in order."""
         return [[self._one(prompt, sampling, index) for index in range(sampling.n)] for prompt in checked(prompts)]
 
     def _one(self, prompt: Prompt, sampling: Sampling, index: int) -> Generation:
-        import numpy as np
-
         words = len(text_of(prompt).split())
         if self.context is not None and words > self.context:
             detail = f"the prompt has {words} tokens, the context {self.context}: shorten the prompt"
             return Generation.failed(Fault(FaultKind.PROVIDER, detail, "solver"), self.name)
-        rng = np.random.default_rng(derived_seed(sampling.seed, prompt, index))
+        rng = stream(sampling.seed, "scripted", prompt_digest(prompt), index)
         reply = self._script(prompt, rng, index)
         if isinstance(reply, Fault):
             return Generation.failed(reply, self.name)
@@ -185,7 +185,7 @@ class Scripted:
         return whole if whole.fault else replace(whole, logprob=total, tokens=len(words))
 
     def _chance(self, prompt: Prompt, word: str, at: int) -> float:
-        return -4.0 * (1 + int(hash_of(plain(prompt), word, at)[:8], 16)) / 2**32
+        return -4.0 * (1 + int(digest(plain(prompt), word, at)[:8], 16)) / 2**32
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Words of each text."""
