@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def strictly_equal(left: object, right: object) -> bool:
     """True when both are the same plain data, of exactly the same types, all the way down.
@@ -39,3 +41,28 @@ def _same_keys(left: object, right: object) -> bool:
         if type(left) is dict and not strictly_equal(left[key], right[key]):  # type: ignore[index]
             return False
     return True
+
+
+def near(answer: object, key: float, *, absolute: float, relative: float) -> bool:
+    """True when a finite number lies within a declared tolerance of a finite key.
+
+    The relative part is measured on the key, so the size of the answer buys nothing.
+
+    Args:
+        answer: an int or float, not a bool.
+        key: what it should be.
+        absolute: largest absolute difference.
+        relative: largest difference as a part of the key.
+
+    >>> near(1.0001, 1.0, absolute=0.0, relative=1e-3), near(float("inf"), float("inf"), absolute=1.0, relative=1.0)
+    (True, False)
+    """
+    if type(answer) not in (int, float):
+        return False
+    try:
+        number, target = float(answer), float(key)  # type: ignore[arg-type]
+    except OverflowError:
+        return False
+    if not math.isfinite(number) or not math.isfinite(target):
+        return False
+    return abs(number - target) <= max(absolute, relative * abs(target))

@@ -18,6 +18,7 @@ END_S = 15.0  # a killed job must be gone within this
 GRACE_S = 1.0  # for a process that has answered everything to leave
 TOTAL_RESULTS = 16  # the results of one job together, in units of one result's cap
 MIN_TOTAL = 64 << 20
+MAX_REQUEST = 64 << 20  # bytes of one job: its source and arguments
 _SAID = frozenset({"exception", "memory", "limit", "invalid", "exit", "output"})  # faults that a worker may report
 _FRAMES = frozenset({wire.VALUE, wire.FAULT, wire.REST})
 
@@ -58,9 +59,12 @@ class Flight:
             OSError: out of descriptors.
         """
         job = self.job
+        if len(job.source) > MAX_REQUEST:
+            raise wire.TooBigError("the source")
         calls = [tuple(call) for call in job.calls[self.first :]]
         fresh = job.mode == "verifier"
-        request = wire.encode([job.source, job.entry, fresh, job.limits.result_kb * 1024, self.first, calls])
+        cap = job.limits.result_kb * 1024
+        request = wire.encode([job.source, job.entry, fresh, cap, self.first, calls], MAX_REQUEST)
         self._outbox = memoryview(wire.HEAD.pack(len(request), 0, 0) + request)
         self.socket, theirs = socket.socketpair()
         try:
@@ -136,7 +140,7 @@ class Flight:
         """Decide that this process will not answer any more."""
         if self.fault is None:
             self.fault, self.all_faulted = Fault(kind, detail), everything and self.job.mode == "candidate"
-        self.deadline = 0.0
+            self.deadline = 0.0
 
     def tick(self, now: float) -> None:
         """Condemn the process, or the zygote, when the clock has run out."""

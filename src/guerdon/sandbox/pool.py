@@ -16,11 +16,10 @@ from types import TracebackType
 from guerdon.core.errors import SandboxError
 from guerdon.core.score import Fault, FaultKind
 from guerdon.sandbox import wire
-from guerdon.sandbox.flight import Flight
+from guerdon.sandbox.flight import MAX_REQUEST, Flight
 from guerdon.sandbox.job import Job, Outcome
 from guerdon.sandbox.zygotes import Zygote
 
-MAX_REQUEST = 64 << 20  # bytes of one job: its source and arguments
 
 
 _open_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
@@ -127,7 +126,11 @@ class Pool:
             return
         try:
             zygote.take(flight)
-        except (wire.RefusedError, wire.TooBigError) as error:
+        except wire.TooBigError:
+            flight.close()
+            fault = Fault(FaultKind.LIMIT, f"source and arguments are over {MAX_REQUEST >> 20} MB")
+            results[flight.place] += [Outcome(None, fault)] * (len(flight.job.calls) - flight.first)
+        except wire.RefusedError as error:
             flight.close()
             raise SandboxError(
                 f"the arguments of job {flight.place} are plain data", str(error), "Pass int, str, list, ..."
