@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Figures = Mapping[str, str | int | float]
 History = list[tuple[AttemptRow, VerdictRow | None]]
+FIRST = "first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +257,7 @@ class Bench:
     # ── recording ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _load_history(self) -> dict[int, History]:
+        """What is recorded, by step, with the verdict that the solver was told: the first, whatever came later."""
         history: dict[int, History] = {}
         for attempt, verdict in self._ledger.judged(self.row.id, first=True):
             history.setdefault(attempt.step, []).append((attempt, verdict))
@@ -407,7 +409,7 @@ class Bench:
 
 
 def first_verdict(
-    attempt: str, judge: str, score: Score, sandbox: str, seconds: float, now: float, reason: str = "first"
+    attempt: str, judge: str, score: Score, sandbox: str, seconds: float, now: float, reason: str = FIRST
 ) -> VerdictRow:
     """The row of one verdict."""
     name = verdict_id(attempt, judge, reason)

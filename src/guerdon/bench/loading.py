@@ -24,9 +24,8 @@ _files: dict[str, str] = {}
 @cache
 def cards() -> dict[str, Card]:
     """The cards of all systems, by slug: those in `guerdon.systems` and those of the entry point `guerdon.systems`."""
-    import guerdon.systems
-
-    names = [m.name for m in pkgutil.iter_modules(guerdon.systems.__path__, "guerdon.systems.") if m.ispkg]
+    here = importlib.import_module("guerdon.systems")  # by name: the bench does not depend on any system
+    names = [m.name for m in pkgutil.iter_modules(here.__path__, "guerdon.systems.") if m.ispkg]
     names += [point.value for point in entry_points(group="guerdon.systems")]
     found = [importlib.import_module(name).CARD for name in names]
     return {card.slug: card for card in sorted(found, key=lambda card: card.slug)}

@@ -20,6 +20,8 @@ from guerdon.core.score import FaultKind, Score
 from guerdon.core.task import Case
 
 Indices = list[int]
+START_S = 60.0
+"""What a fresh slot may take to start, on top of the hang guard, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Workers:
 
         Batches never split a group.
         """
-        batches = _chunks(cases, self._crew.size if self._crew else 1)
+        batches = _chunks(self._parts(cases), self._crew.size if self._crew else 1)
         if self._crew is None:
             for indices in batches:
                 yield indices, judge_here(self._reward, [cases[i] for i in indices])
@@ -129,9 +131,10 @@ class Workers:
     def _feed(self, todo: deque[_Job]) -> None:
         assert self._crew is not None
         while todo and len(self._busy) < self._crew.size:
-            slot = self._idle.pop() if self._idle else self._crew.start()
+            fresh = not self._idle
+            slot = self._crew.start() if fresh else self._idle.pop()
             job = todo.popleft()
-            job.until = time.monotonic() + self._patience
+            job.until = time.monotonic() + self._patience + (START_S if fresh else 0.0)
             self._busy[slot] = job
             slot.send(job.cases)
 
@@ -152,12 +155,21 @@ class Workers:
             job.deaths += 1  # a hang has had its full time; a lone case is not given it again
             yield from self._again(job, todo, FaultKind.TIMEOUT, f"its judge hung for {self._patience:g} s")
 
+    def _parts(self, cases: Sequence[Case]) -> list[Indices]:
+        """What must stay together: groups for a reward that judges groups, else single cases."""
+        if self._reward.unit == "answer":
+            return [[index] for index in range(len(cases))]
+        groups: dict[str, Indices] = {}
+        for index, case in enumerate(cases):
+            groups.setdefault(case.answer.group, []).append(index)
+        return list(groups.values())
+
     def _end(self, slot: Slot) -> None:
         del self._busy[slot]
         slot.kill()
 
     def _again(self, job: _Job, todo: deque[_Job], kind: FaultKind, why: str) -> Iterator[tuple[Indices, Reply]]:
-        groups = _groups(job.cases)
+        groups = self._parts(job.cases)
         if len(groups) > 1:
             todo.extend(_Job([job.indices[i] for i in group], [job.cases[i] for i in group]) for group in groups)
         elif job.deaths == 0:
@@ -166,22 +178,16 @@ class Workers:
             yield job.indices, Reply([Score.failed(kind, why, "judge")] * len(job.cases))
 
 
-def _groups(cases: Sequence[Case]) -> list[Indices]:
-    groups: dict[str, Indices] = {}
-    for index, case in enumerate(cases):
-        groups.setdefault(case.answer.group, []).append(index)
-    return list(groups.values())
-
-
-def _chunks(cases: Sequence[Case], size: int) -> list[Indices]:
-    """About four batches per slot, of whole groups, in order."""
-    target = max(1, -(-len(cases) // (4 * size))) if size > 1 else len(cases)
+def _chunks(parts: Sequence[Indices], size: int) -> list[Indices]:
+    """About four batches per slot, of whole parts, in order."""
+    total = sum(map(len, parts))
+    target = max(1, -(-total // (4 * size))) if size > 1 else total
     chunks: list[Indices] = []
-    for group in _groups(cases):
+    for group in parts:
         if chunks and len(chunks[-1]) + len(group) <= target:
             chunks[-1].extend(group)
         else:
-            chunks.append(group)
+            chunks.append(list(group))
     return chunks
 
 

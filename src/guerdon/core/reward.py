@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from pickle import PicklingError
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, overload
 
 from guerdon.core.errors import RewardError
@@ -173,6 +174,8 @@ class FunctionReward(Reward):
 
     def __reduce__(self) -> tuple[Any, ...]:
         function = self.function
+        if "<" in function.__qualname__:
+            raise PicklingError(f"{function.__qualname__} is not at the top of a module")
         return _rebuild, (function.__module__, function.__qualname__, type(self), self.range, self.needs)
 
     def judge(self, cases: Sequence[Case]) -> list[Score | float | None]:
