@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import io
+import itertools
 import re
 import textwrap
 import tokenize
@@ -32,7 +33,7 @@ MAX_ARGUMENT = 4_000
 MAX_BRACKETS = 200
 
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:\n[ \t]*```|```|\Z)", re.DOTALL)
-_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
+_THOUGHT_ENDS = "</think>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +120,24 @@ def _english(data: Data) -> str:
     return textwrap.dedent(str(data.get("sol_docstring", ""))).strip().strip('"').strip()
 
 
-@functools.lru_cache(maxsize=16384)
 def rename(source: str, old: str, new: str) -> str:
     r"""The source with one function's name changed, and nothing else: no attribute, string or comment.
 
     >>> rename("def sol(n=3):\n    return sol(n - 1) if n else x.sol + 'sol'", "sol", "g7")
     "def g7(n=3):\n    return g7(n - 1) if n else x.sol + 'sol'"
     """
-    if old not in source:
-        return source
-    lines = source.split("\n")
-    for token in reversed([token for token in _names(source) if token.string == old]):
-        (row, start), (_, end) = token.start, token.end
-        lines[row - 1] = lines[row - 1][:start] + new + lines[row - 1][end:]
-    return "\n".join(lines)
+    return new.join(_around(source, old))
+
+
+@functools.lru_cache(maxsize=16384)
+def _around(source: str, name: str) -> tuple[str, ...]:
+    """The source's parts between the places where the name is a name: each prompt numbers its pairs anew."""
+    if name not in source:
+        return (source,)
+    starts = list(itertools.accumulate((len(line) + 1 for line in source.split("\n")), initial=0))
+    places = [starts[token.start[0] - 1] + token.start[1] for token in _names(source) if token.string == name]
+    edges = [0, *(edge for place in places for edge in (place, place + len(name))), len(source)]
+    return tuple(source[left:right] for left, right in itertools.pairwise(edges))[::2]
 
 
 def _names(source: str) -> Iterator[tokenize.TokenInfo]:
@@ -175,9 +180,9 @@ def read_body(data: Data, text: str, number: int) -> Reading:
 
 def read_chat(data: Data, text: str, number: int) -> Reading:
     """The function in a chat model's reply, whatever is around it, under the puzzle's own header."""
-    text = plain_lines(_THOUGHT.sub("", text))
+    text = plain_lines(text)
     name = f"g{number}"
-    for candidate in _candidates(text, name):
+    for candidate in _candidates(text.rpartition(_THOUGHT_ENDS)[2], name):
         module = parse(candidate)
         source = _solution(data, module, name) if isinstance(module, ast.Module) else None
         if source is not None:
