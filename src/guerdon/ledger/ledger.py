@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -361,18 +362,17 @@ class Ledger:
 
     def spent(self, run: str) -> dict[str, float]:
         """What a run has spent: attempts counted, the rest summed over its finished steps."""
-        number = "(SELECT seq FROM runs WHERE id = ?)"
-        sums = "SUM(seconds), SUM(tokens), SUM(sandbox_seconds), SUM(frames)"
-        attempts = self._database.rows(f"SELECT COUNT(*) FROM attempts WHERE run = {number}", [pack(run)])[0][0]
-        seconds, tokens, sandbox, frames = self._database.rows(
-            f"SELECT {sums} FROM steps WHERE run = {number}", [pack(run)]
-        )[0]
+        number, values = "(SELECT seq FROM runs WHERE id = ?)", [pack(run)]
+        attempts = self._database.rows(f"SELECT COUNT(*) FROM attempts WHERE run = {number}", values)
+        names = ("seconds", "tokens", "sandbox_seconds", "frames")
+        steps = self._database.rows(f"SELECT {', '.join(names)} FROM steps WHERE run = {number}", values)
+        seconds, tokens, sandbox, frames = zip(*steps, strict=True) if steps else ((), (), (), ())
         return {
-            "attempts": int(attempts),
-            "seconds": float(seconds or 0.0),
-            "tokens": int(tokens or 0),
-            "sandbox_seconds": float(sandbox or 0.0),
-            "frames": int(frames or 0),
+            "attempts": int(attempts[0][0]),
+            "seconds": math.fsum(seconds),  # exact, so that both data bases say the same
+            "tokens": sum(tokens),
+            "sandbox_seconds": math.fsum(sandbox),
+            "frames": sum(frames),
         }
 
     def revision(self) -> int:

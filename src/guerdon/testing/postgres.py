@@ -27,7 +27,7 @@ _FAST = {
 }
 
 
-class PostgresMissing(Exception):
+class PostgresMissingError(Exception):
     """No PostgreSQL server is installed here, or its driver is not."""
 
 
@@ -35,7 +35,7 @@ def binaries() -> Path:
     """The newest folder that holds initdb and postgres.
 
     Raises:
-        PostgresMissing: there is none.
+        PostgresMissingError: there is none.
     """
     found = shutil.which("initdb")
     folders = [Path(found).resolve().parent] if found else []
@@ -43,7 +43,7 @@ def binaries() -> Path:
     for folder in folders:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
-    raise PostgresMissing("initdb and postgres are neither on PATH nor in /usr/lib/postgresql/*/bin")
+    raise PostgresMissingError("initdb and postgres are neither on PATH nor in /usr/lib/postgresql/*/bin")
 
 
 class Server:
@@ -138,7 +138,7 @@ def _somebody() -> pwd.struct_passwd:
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
-    raise PostgresMissing("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
+    raise PostgresMissingError("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
 
 
 @contextlib.contextmanager
@@ -146,12 +146,12 @@ def server() -> Iterator[Server]:
     """A server that lives as long as the `with` block.
 
     Raises:
-        PostgresMissing: no server or no driver is installed.
+        PostgresMissingError: no server or no driver is installed.
     """
     try:
         import psycopg  # noqa: F401
     except ImportError:
-        raise PostgresMissing('psycopg is missing: pip install "guerdon[postgres]"') from None
+        raise PostgresMissingError('psycopg is missing: pip install "guerdon[postgres]"') from None
     binaries()
     short = "/tmp" if Path("/tmp").is_dir() else None  # the path of a socket may have 107 bytes
     folder = Path(tempfile.mkdtemp(prefix="guerdon-pg-", dir=short))
@@ -175,7 +175,7 @@ def server_or_skip() -> Iterator[Server]:
     with contextlib.ExitStack() as stack:
         try:
             running = stack.enter_context(server())
-        except PostgresMissing as reason:
+        except PostgresMissingError as reason:
             if os.environ.get(REQUIRED) == "1":
                 pytest.fail(f"{REQUIRED}=1, but {reason}")
             pytest.skip(f"NOT TESTED ON POSTGRESQL: {reason}")
