@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypedDict
 
 from guerdon.core.errors import ConfigError, SolverError
 from guerdon.core.plain import Json, digest
+from guerdon.core.rng import entropy
 from guerdon.core.solver import Learner, Problem
 from guerdon.core.task import Answer, Judged, Task
 from guerdon.systems.programming_puzzles import constants as puzzle_constants
 from guerdon.systems.programming_puzzles.enumeration import Enumeration, Model
 from guerdon.systems.programming_puzzles.evaluate import FAILED, Interpreter, Node
+from guerdon.systems.programming_puzzles.features import Vocabulary, bag
 from guerdon.systems.programming_puzzles.grammar import Grammar, Size, code, grammar, prefix_rules
+from guerdon.systems.programming_puzzles.learned import Forest, Learned, Lesson
 from guerdon.systems.programming_puzzles.weights import Prior, Uniform
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from guerdon.core.rng import Rng
 
 Labels = Literal["own", "shuffled"]
@@ -265,6 +271,13 @@ class _Desk:
         self._rules = grammar(solver.grammar)
         self._puzzles = {task.id: _Puzzle.read(task) for task in tasks}
         self._streams: dict[tuple[str, str], _Stream] = {}
+        self._forests: dict[str, Forest] = {}
+
+    @cached_property
+    def _rows(self) -> dict[str, NDArray[np.float32]]:
+        bags = {name: bag(str(puzzle.task.data["sat"]), puzzle.kind) for name, puzzle in self._puzzles.items()}
+        vocabulary = Vocabulary(list(bags.values()))
+        return {name: vocabulary.row(words) for name, words in bags.items()}
 
     @cached_property
     def _uniform(self) -> dict[str, Uniform]:
@@ -324,7 +337,25 @@ class _Desk:
         return _Stream(self._solver, self._rules, self._model(puzzle, state, stage), puzzle.kind, base)
 
     def _model(self, puzzle: _Puzzle, state: State, stage: int) -> Model:
-        return self._uniform[puzzle.task.id]
+        uniform = self._uniform[puzzle.task.id]
+        forest = self._forest(state, stage)
+        if forest is None:
+            return uniform
+        return Learned(uniform, forest.table(self._rows[puzzle.task.id]), self._solver.uniform_weight)
+
+    def _forest(self, state: State, stage: int) -> Forest | None:
+        """The forest of a stage, or None where there is nothing to learn from yet."""
+        lessons_until = stage if self._solver.retrain else min(stage, 1)
+        known = [solution for solution in state["solutions"] if solution["stage"] < lessons_until]
+        if not known:
+            return None
+        key = digest(known)
+        if key not in self._forests:
+            lessons = [Lesson(self._rows[solution["task"]], solution["rules"]) for solution in known]
+            seed = entropy(self._seed, "forest", stage) % 2**32
+            shuffled = self._solver.labels == "shuffled"
+            self._forests[key] = Forest(self._rules, lessons, self._solver.n_estimators, seed, shuffled)
+        return self._forests[key]
 
 
 def _lineage(state: State, stage: int | None = None) -> str:
