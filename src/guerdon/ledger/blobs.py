@@ -9,7 +9,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from guerdon.core.errors import LedgerError
 from guerdon.core.plain import Blob
@@ -46,23 +46,32 @@ class Blobs:
             LedgerError: it cannot be written. Nothing is left behind.
         """
         try:
-            with self._source(content) as chunks, self._temporary() as (file, name):
-                sha, size = hashlib.sha256(), 0
-                for chunk in chunks:
-                    sha.update(chunk)
-                    size += len(chunk)
-                    file.write(chunk)
-                blob = Blob(sha.hexdigest(), size, media)
-                target = self.path(blob)
-                if _size(target) != size:
-                    file.flush()
-                    os.fsync(file.fileno())
-                    target.parent.mkdir(exist_ok=True)
-                    name.replace(target)
-                    _sync_folder(target.parent)
-            return blob
+            with self._source(content) as chunks:
+                return self._keep(chunks, media, None)
         except OSError as error:
             raise troubles.of_system(error, f"the blobs in {self._folder()}") from error
+
+    def take(self, file: IO[bytes], digest: str) -> bool:
+        """Store what a file holds if it has this digest; say whether it had."""
+        chunks = iter(lambda: file.read(_CHUNK), b"")
+        return self._keep(chunks, "", digest).digest == digest
+
+    def _keep(self, chunks: Iterator[bytes], media: str, only: str | None) -> Blob:
+        with self._temporary() as (file, name):
+            sha, size = hashlib.sha256(), 0
+            for chunk in chunks:
+                sha.update(chunk)
+                size += len(chunk)
+                file.write(chunk)
+            blob = Blob(sha.hexdigest(), size, media)
+            target = self.path(blob)
+            if only in (None, blob.digest) and _size(target) != size:
+                file.flush()
+                os.fsync(file.fileno())
+                target.parent.mkdir(exist_ok=True)
+                name.replace(target)
+                _sync_folder(target.parent)
+        return blob
 
     def get(self, blob: Blob) -> bytes:
         """The bytes of a blob.

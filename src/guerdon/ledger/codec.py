@@ -131,13 +131,18 @@ def attempt_columns(row: AttemptRow, run: int) -> Columns:
     )
 
 
+def blob_of(told: Mapping[str, Any]) -> Blob:
+    """A blob, from its plain form."""
+    return Blob(told["blob"], told["size"], told["media"])
+
+
 def attempt_row(columns: Columns) -> AttemptRow:
     """An attempt, from the columns named in ATTEMPT."""
     key, run, step, index, task, content, blob, parents, note, seq = columns
     value = json.loads(content)
     answer = Answer(
         unpack(task),
-        Blob(value["blob"], value["size"], value["media"]) if blob else value,
+        blob_of(value) if blob else value,
         () if parents == "[]" else tuple(json.loads(parents)),
         {} if note == "{}" else json.loads(note),
     )

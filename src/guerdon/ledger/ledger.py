@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from guerdon.core.errors import LedgerError, did_you_mean
-from guerdon.core.plain import canonical, digest
 from guerdon.core.task import Task
-from guerdon.ledger import codec, locks, migrate, schema
+from guerdon.ledger import codec, locks, migrate
+from guerdon.ledger.adding import Adding, check_status
 from guerdon.ledger.blobs import Blobs
 from guerdon.ledger.codec import pack, unpack
-from guerdon.ledger.database import Database, query
+from guerdon.ledger.database import Database
 from guerdon.ledger.places import Place, check_file, data_folder, side
-from guerdon.ledger.rows import STATUSES, AttemptRow, ChoiceRow, RunRow, StepRow, VerdictRow
+from guerdon.ledger.rows import AttemptRow, ChoiceRow, RunRow, StepRow, VerdictRow
 
-Row = TypeVar("Row")
+Result = TypeVar("Result")
 
 NEWEST = (
     "v.superseded = 0 AND NOT EXISTS (SELECT 1 FROM verdicts w "
     "WHERE w.attempt = v.attempt AND w.superseded = 0 AND w.seq {} v.seq)"
 )
 """Picks one verdict per attempt: `>` leaves the newest that counts, `<` the oldest."""
-
-_IDENTITY = ("challenge", "split", "visibility", "solver", "judge", "seed", "recipe")
 
 
 class Ledger:
@@ -48,11 +43,7 @@ class Ledger:
         self._database, self._arguments = database, arguments
         self._presence: locks.Presence | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._runs: dict[str, int] = {}
-        mark = database.mark
-        tables = (schema.tasks, schema.attempts, schema.steps, schema.choices, schema.runs)
-        self._insert = {table.name: schema.insert(table, mark) for table in tables}
-        self._insert["verdicts"] = schema.insert_verdict(mark)
+        self.adding = Adding(database.mark)
         self.blobs = Blobs(lambda: self.folder / "blobs")
 
     # ── opening and closing ─────────────────────────────────────────────────────────────────────────────────────
@@ -152,33 +143,14 @@ class Ledger:
         Raises:
             LedgerError: the stored run of that id differs in recipe, seed, challenge, split, solver or judge.
         """
-        self._check_status(run.status)
-        row = run if run.created else replace(run, created=time.time())
-        columns = codec.encoded("run", [row], codec.run_columns)
-
-        def work(connection: Connection) -> RunRow:
-            connection.exec_driver_sql(self._insert["runs"], columns)
-            return _one_run(query(connection, f"SELECT {codec.RUN} FROM runs WHERE id = ?", [pack(run.id)]))
-
-        stored = self._database.write(work)
-        for name in _IDENTITY:
-            mine, kept = getattr(run, name), getattr(stored, name)
-            if canonical(mine) != canonical(kept):
-                raise LedgerError(
-                    f"run {run.id!r} goes on as it began",
-                    f"its {name} is {_short(mine)}, recorded is {_short(kept)}",
-                    "Choose another name for the new run",
-                )
-        return stored
+        return self.transaction(lambda connection: self.adding.run(connection, run))
 
     def finish(self, run: str, status: str) -> None:
         """Record how a run stands: running, done, interrupted or failed."""
-        self._check_status(status)
+        check_status(status)
         mark = self._database.mark
         sql = f"UPDATE runs SET status = {mark} WHERE seq = {mark}"
-        self._database.write(
-            lambda connection: connection.exec_driver_sql(sql, (status, self._number(connection, run)))
-        )
+        self.transaction(lambda to: to.exec_driver_sql(sql, (status, self.adding.number(to, run))))
 
     def run(self, name: str) -> RunRow:
         """A run by its id, by an unambiguous beginning of it, or the newest as "last" or "latest".
@@ -219,9 +191,7 @@ class Ledger:
 
     def tasks_seen(self, challenge: str, tasks: Sequence[Task]) -> None:
         """Record what was asked. A task whose data has changed is kept beside its older self."""
-        rows = [(task, digest(challenge, task.id, task.data)) for task in tasks]
-        columns = codec.encoded("task", rows, lambda row: codec.task_columns(challenge, *row))
-        self._add("tasks", lambda _: columns)
+        self.transaction(lambda connection: self.adding.tasks(connection, [(challenge, task) for task in tasks]))
 
     def tasks(self, challenge: str) -> dict[str, Task]:
         """The tasks of a challenge by id, as last seen."""
@@ -253,55 +223,31 @@ class Ledger:
         Raises:
             LedgerError: something in it cannot be recorded; then none of it is.
         """
-        now = time.time()
-        given = codec.encoded("verdict", verdicts, lambda row: codec.verdict_columns(row, now))
 
         def work(connection: Connection) -> None:
-            if attempts:
-                numbers = {run: self._number(connection, run) for run in {row.run for row in attempts}}
-                made = codec.encoded("attempt", attempts, lambda row: codec.attempt_columns(row, numbers[row.run]))
-                connection.exec_driver_sql(self._insert["attempts"], made)
-            if given:
-                self._insert_verdicts(connection, given)
-            if step is not None:
-                number = self._number(connection, step.run)
-                ended = codec.encoded("step", [step], lambda row: codec.step_columns(row, number))
-                connection.exec_driver_sql(self._insert["steps"], ended)
+            self.adding.attempts(connection, attempts)
+            self.adding.verdicts(connection, verdicts)
+            self.adding.steps(connection, [] if step is None else [step])
 
-        if attempts or given or step is not None:
-            self._database.write(work)
-
-    def _insert_verdicts(self, connection: Connection, given: list[codec.Columns]) -> None:
-        try:
-            connection.exec_driver_sql(self._insert["verdicts"], given)
-        except IntegrityError as error:
-            raise LedgerError(
-                "verdicts on recorded attempts", f"at least one of {len(given)} is on an unknown one", "Record it first"
-            ) from error
+        if attempts or verdicts or step is not None:
+            self.transaction(work)
 
     def choose(self, rows: Sequence[ChoiceRow]) -> None:
         """Record choices, all or none."""
+        if rows:
+            self.transaction(lambda connection: self.adding.choices(connection, rows))
 
-        def columns(connection: Connection) -> list[codec.Columns]:
-            numbers = {run: self._number(connection, run) for run in {row.run for row in rows}}
-            return codec.encoded("choice", rows, lambda row: codec.choice_columns(row, numbers[row.run]))
+    def transaction(self, work: Callable[[Connection], Result]) -> Result:
+        """Do several things of `adding` as one. They may be done again, so they must come to the same each time.
 
-        self._add("choices", columns if rows else lambda _: [])
-
-    def _add(self, table: str, columns: Callable[[Connection], list[codec.Columns]]) -> None:
-        def work(connection: Connection) -> None:
-            if made := columns(connection):
-                connection.exec_driver_sql(self._insert[table], made)
-
-        self._database.write(work)
-
-    def _number(self, connection: Connection, run: str) -> int:
-        if run not in self._runs:
-            found = query(connection, "SELECT seq FROM runs WHERE id = ?", [pack(run)])
-            if not found:
-                raise LedgerError("rows of a run that has begun", f"there is no run {run!r}", "Call begin(run) first")
-            self._runs[run] = int(found[0][0])
-        return self._runs[run]
+        Raises:
+            LedgerError: it cannot be done; then nothing of it is.
+        """
+        try:
+            return self._database.write(work)
+        except BaseException:
+            self.adding.forget()
+            raise
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -389,22 +335,9 @@ class Ledger:
         """A `query` function whose calls all see the same moment."""
         return self._database.snapshot()
 
-    def _check_status(self, status: str) -> None:
-        if status not in STATUSES:
-            raise LedgerError("the status of a run", f"got {status!r}", did_you_mean(status, STATUSES))
-
 
 def _reopen(url: str, durable: bool, create: bool, files: str | None, patience: float) -> Ledger:
     return Ledger.open(url, durable=durable, create=create, files=files, patience=patience)
-
-
-def _one_run(found: list[Any]) -> RunRow:
-    return codec.run_row(found[0])
-
-
-def _short(value: Any) -> str:
-    text = canonical(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _where(*terms: tuple[str, Any]) -> tuple[str, list[Any]]:
