@@ -1,0 +1,59 @@
+"""The commands that a report names: go on, compare, export, judge again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from guerdon.core.plain import Json
+from guerdon.ledger import RunRow
+from guerdon.report.text import line
+
+DEFAULT = "guerdon.db"
+
+
+def place(url: str) -> str:
+    """The option that names the ledger, without folders and passwords; empty for the default and in memory.
+
+    >>> place("sqlite:////home/me/runs.db"), place("postgresql+psycopg://me:secret@host:5432/lab")
+    (' --ledger runs.db', ' --ledger postgresql://host:5432/lab')
+    """
+    parts = urlsplit(url)
+    if parts.scheme.startswith("sqlite"):
+        name = parts.path.rsplit("/", 1)[-1]
+        return "" if name in ("", DEFAULT, ":memory:") else f" --ledger {_word(name)}"
+    server = parts.netloc.rpartition("@")[2]
+    url = f"{parts.scheme.partition('+')[0]}://{server}{parts.path}"
+    return f" --ledger {_word(url)}"
+
+
+def commands(row: RunRow, ledger: str) -> list[tuple[str, str]]:
+    """What each command does, and the command."""
+    run = _word(row.id)
+    again = "Go on from where it stopped, or do it again in a new ledger" if row.status != "done" else "Do it again"
+    limits = ",".join(f"{name}={_amount(value)}" for name, value in row.budget.items())
+    solve = f"guerdon solve {_word(row.challenge)} --solver {_word(row.solver)}"
+    solve += f" --split {_word(row.split)} --seed {row.seed}"
+    if limits:
+        solve += f" --budget {_word(limits)}"
+    return [
+        (again, solve + ledger),
+        ("Look at it in the terminal", f"guerdon show {run}{ledger}"),
+        ("Export every attempt", f"guerdon export {run} --to jsonl{ledger}"),
+        ("Judge faults of the host again", f"guerdon rejudge {run}{ledger}"),
+        ("Make this page again", f"guerdon report {run}{ledger}"),
+    ]
+
+
+def compare(rows: Sequence[RunRow], ledger: str) -> str:
+    """The command that makes a page of several runs."""
+    return f"guerdon report {' '.join(_word(row.id) for row in rows)}{ledger}"
+
+
+def _word(text: str) -> str:
+    return shlex.quote(line(text, 200))
+
+
+def _amount(value: Json) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
