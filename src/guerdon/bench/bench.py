@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,6 +86,7 @@ class Bench:
         if not self._vault.tasks:
             raise ChallengeError(f"{challenge.name}/{split} has tasks", "it has none", "Check its data")
         self._judge_id = identity(judge)
+        self._top = judge.range[1] if isinstance(judge, Reward) else math.inf
         self.row = self._begin(split, resume)
         world = challenge.world if type(challenge).world is not Challenge.world else None
         self.problem = Problem(challenge.name, tuple(self._vault.tasks.values()), self._veil.visibility, world=world)
@@ -109,7 +111,13 @@ class Bench:
                 judge=self._judge_id,
                 seed=self._seed,
                 budget=self._budget.limits(),
-                recipe={"challenge": recipe(challenge), "solver": recipe(solver), "judge": recipe(self._judge)},
+                recipe={
+                    "challenge": recipe(challenge),
+                    "solver": recipe(solver),
+                    "judge": recipe(self._judge),
+                    "tasks": len(self._vault.tasks),
+                    "top": self._top if math.isfinite(self._top) else None,
+                },
                 versions=_versions(),
                 created=time.time(),
             )
@@ -339,9 +347,8 @@ class Bench:
                 self._host_faults = self._host_faults + 1 if score.fault.whose == "host" else 0
 
     def _progress(self, figures: Figures) -> Progress:
-        top = self._judge.range[1] if isinstance(self._judge, Reward) else float("inf")
         best = self._best if self._veil.visibility is Visibility.OPEN else {}
-        at_top = sum(value >= top for value in best.values())
+        at_top = sum(value >= self._top for value in best.values())
         return Progress(
             self.row.id, self._step, dict(self._spent), self._budget, max(best.values(), default=None), at_top,
             len(self.problem.tasks), self._faults, figures,

@@ -29,7 +29,7 @@ class ProcessSlot:
     def __init__(self, reward: Reward) -> None:
         self.pipe, child = _SPAWN.Pipe()
         self.process: BaseProcess = _SPAWN.Process(
-            target=_work, args=(child, reward, loaded_files(), os.getpid()), daemon=True
+            target=_work, args=(child, reward, loaded_files(), shared.backend(), os.getpid()), daemon=True
         )
         try:
             self.process.start()
@@ -87,11 +87,11 @@ def _receive(pipe: Connection) -> Reply | None:
     return reply
 
 
-def _work(pipe: Connection, reward: Reward, files: Sequence[str], parent: int) -> None:
+def _work(pipe: Connection, reward: Reward, files: Sequence[str], backend: str, parent: int) -> None:
     """The life of a worker: judge what comes, until the pipe closes."""
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    shared.configure(workers=1)
+    shared.configure(backend, workers=1)
     for file in files:
         load_file(file)
     with contextlib.suppress(EOFError, OSError):

@@ -16,8 +16,8 @@ from guerdon.sandbox import shared
 class _Judge:
     """Runs in an actor process."""
 
-    def __init__(self, reward: Reward) -> None:
-        shared.configure(workers=1)
+    def __init__(self, reward: Reward, backend: str) -> None:
+        shared.configure(backend, workers=1)
         self._reward = reward
 
     def judge(self, cases: Sequence[Case]) -> Reply:
@@ -63,7 +63,7 @@ class RayCrew:
 
     def start(self) -> RaySlot:
         """A fresh actor."""
-        return RaySlot(self._ray, self._actor.remote(self._reward))
+        return RaySlot(self._ray, self._actor.remote(self._reward, shared.backend()))
 
     def wait(self, slots: Sequence[RaySlot], timeout: float) -> list[tuple[RaySlot, Reply | None]]:
         """Actors that replied or died."""

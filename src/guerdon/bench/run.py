@@ -7,6 +7,7 @@ again, verdicts that were recorded are not judged again, and the final ledger is
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class Run:
     """
 
     id: str
-    ledger: Ledger
+    ledger: Ledger | str | Path
     status: str
     reason: str
     spent: dict[str, float]
@@ -41,7 +42,8 @@ class Run:
         """The best k attempts with their verdicts."""
         from guerdon.ledger import views
 
-        return list(views.best(self.ledger, self.id, k))
+        with opened(self.ledger) as book:
+            return list(views.best(book, self.id, k))
 
 
 def run(
@@ -85,9 +87,14 @@ def run(
     """
     if not isinstance(budget, Budget):
         budget = Budget.parse(str(budget))
-    book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
     split = split or next(iter(challenge.splits))
-    bench = Bench(solver, challenge, judge or challenge.judge, book, split, seed, budget, resume)
-    with bench.opened(workers, patience_s, halt_after, checkpoint_s, on_progress):
-        status, reason = bench.work()
-    return Run(bench.row.id, book, status, reason, dict(book.spent(bench.row.id)))
+    with opened(ledger) as book:
+        bench = Bench(solver, challenge, judge or challenge.judge, book, split, seed, budget, resume)
+        with bench.opened(workers, patience_s, halt_after, checkpoint_s, on_progress):
+            status, reason = bench.work()
+        return Run(bench.row.id, ledger, status, reason, dict(book.spent(bench.row.id)))
+
+
+def opened(ledger: Ledger | str | Path) -> AbstractContextManager[Ledger]:
+    """An open ledger as it is, or one by path or URL, closed at the end."""
+    return nullcontext(ledger) if isinstance(ledger, Ledger) else Ledger.open(ledger)

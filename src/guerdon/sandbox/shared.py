@@ -17,12 +17,17 @@ _opened: tuple[int, Sandbox] | None = None
 _seconds = 0.0
 
 
-def configure(backend: str = "auto", workers: int | None = None) -> None:
+def configure(name: str = "auto", workers: int | None = None) -> None:
     """Choose the back end and the number of workers (default: one per core); closes an open one of another kind."""
     global _wanted
-    if (backend, workers) != _wanted:
+    if (name, workers) != _wanted:
         close()
-    _wanted = (backend, workers)
+    _wanted = (name, workers)
+
+
+def backend() -> str:
+    """The chosen back end, to be passed on to worker processes."""
+    return _wanted[0]
 
 
 def get() -> Sandbox:
@@ -35,8 +40,8 @@ def get() -> Sandbox:
     from guerdon.sandbox import open_sandbox
 
     if _opened is None or _opened[0] != os.getpid():
-        backend, workers = _wanted
-        _opened = (os.getpid(), open_sandbox(backend, workers=workers or len(os.sched_getaffinity(0))))
+        name, workers = _wanted
+        _opened = (os.getpid(), open_sandbox(name, workers=workers or len(os.sched_getaffinity(0))))
     return _opened[1]
 
 

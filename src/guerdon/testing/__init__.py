@@ -1,0 +1,1 @@
+"""Contracts that an outsider's challenge, reward, solver, ledger or sandbox can be held to: subclass and run pytest."""

@@ -1,0 +1,71 @@
+"""guerdon: pose a challenge, let a solver work on it, watch it, trust the record.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 no isolation for untrusted code; 4 a model provider
+failed; 5 the ledger cannot be used; 130 interrupted (the same command goes on).
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+COMMANDS = {
+    "solve": ("solve", "Let a solver work on a challenge, within a budget."),
+    "list": ("show", "The runs in a ledger."),
+    "show": ("show", "One run: figures, best answers, faults."),
+    "report": ("show", "One self-contained HTML page about one or several runs."),
+    "export": ("export", "Runs as a bundle, JSONL, parquet or training data."),
+    "import": ("export", "Take a bundle into a ledger; twice is once."),
+    "rejudge": ("rejudge", "Judge recorded attempts again; old verdicts stay."),
+    "check": ("check", "A challenge's self-check: oracle, do-nothing, cheats, leaks."),
+    "systems": ("systems", "The published systems in this workbench."),
+    "models": ("models", "Small language models to have on this machine."),
+    "doctor": ("doctor", "What this machine can do, and how to get what is missing."),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command."""
+    from guerdon.cli.out import boundary
+
+    words = sys.argv[1:] if arguments is None else arguments
+    with boundary():
+        name = next((word for word in words if not word.startswith("-")), None)
+        if name in COMMANDS:
+            module = import_module(f"guerdon.cli.{COMMANDS[name][0]}")
+            rest = [word for i, word in enumerate(words) if i != words.index(name)]
+            raise SystemExit(run_app(module.app(name, rest), name, rest))
+        raise SystemExit(_overview(words, name))
+
+
+def run_app(app: Any, name: str, arguments: list[str]) -> int:
+    """Run a Typer app as `guerdon NAME`, leaving our own errors to the boundary."""
+    import typer
+
+    code = typer.main.get_command(app).main(arguments, prog_name=f"guerdon {name}", standalone_mode=True)
+    return int(code or 0)
+
+
+def _overview(words: list[str], name: str | None) -> int:
+    """`guerdon`, `guerdon --help`, `guerdon --version`, or an unknown command."""
+    if name is not None:
+        from guerdon.core.errors import ConfigError, did_you_mean
+
+        raise ConfigError("a command of guerdon", f"got {name!r}", did_you_mean(name, COMMANDS))
+    if "--version" in words:
+        from guerdon import __version__
+
+        sys.stdout.write(f"guerdon {__version__}\n")
+        return 0
+    width = max(map(len, COMMANDS))
+    lines = [f"  {command:<{width}}  {text}" for command, (_, text) in COMMANDS.items()]
+    sys.stdout.write(
+        "Usage: guerdon COMMAND [OPTIONS]\n\n"
+        "A workbench for reward-driven problem solving: challenges, rewards, solvers,\n"
+        "one ledger of attempts, sealed keys, honest verdicts.\n\nCommands:\n" + "\n".join(lines) + "\n\n"
+        "guerdon COMMAND --help says more. Begin with:\n\n"
+        "  guerdon solve programming-puzzles --solver enumerative --budget 2000\n\n"
+        "Exit codes: 0 done, 1 failed, 2 usage, 3 no isolation, 4 provider, 5 ledger, 130 interrupted.\n"
+    )
+    return 0
