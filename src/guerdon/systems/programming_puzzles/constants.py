@@ -47,7 +47,7 @@ COMPARE: dict[type, Callable[[Any, Any], bool]] = {
     ast.IsNot: op.is_not,
 }
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": abs, "all": all, "any": any, "bool": bool, "chr": chr, "dict": dict,
+    "abs": abs, "all": all, "any": any, "bool": bool, "chr": ev.character, "dict": dict,
     "enumerate": lambda s: list(enumerate(s)),
     "float": float,
     "int": ev.integer, "len": len, "list": list, "max": max, "min": min, "ord": ord,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypedDict
 
 from guerdon.core.errors import ConfigError, SolverError
@@ -58,7 +60,7 @@ class Find(NamedTuple):
     """A program with a value that no earlier program of the puzzle had."""
 
     program: int
-    node: Node
+    node: Node | None
     key: object
 
 
@@ -219,15 +221,16 @@ class _Stream:
 
     def __init__(self, solver: Enumerative, rules: Grammar, model: Model, kind: str, base: set[object]) -> None:
         self._programs = iter(Enumeration(rules, model, kind, solver.depth, solver.tau0))
-        self._interpreter = Interpreter(solver.ticks)
+        self.interpreter = Interpreter(solver.ticks)
         self._kind, self._ticks = kind, solver.ticks_per_puzzle
         self.base, self._seen = base, set(base)
         self.finds: list[Find] = []
         self.tried = 0
+        self.forgotten = 0
 
     def reach(self, programs: int) -> None:
         """Try programs until so many were tried."""
-        value_of, seen, kind = self._interpreter.value, self._seen, self._kind
+        value_of, seen, kind = self.interpreter.value, self._seen, self._kind
         while self.tried < programs and self._ticks > 0:
             node = next(self._programs, None)
             if node is None:
@@ -245,7 +248,7 @@ class _Stream:
 
     def between(self, cursor: int, target: int) -> Iterator[Find]:
         """New values after `cursor` programs and within `target`, enumerated one by one."""
-        position = next((i for i, find in enumerate(self.finds) if find.program > cursor), len(self.finds))
+        position = bisect_right(self.finds, cursor, key=attrgetter("program"))
         while True:
             while position >= len(self.finds):
                 if self.tried >= target or self._ticks <= 0:
@@ -254,8 +257,20 @@ class _Stream:
             find = self.finds[position]
             if find.program > target:
                 return
-            yield find
             position += 1
+            if find.program > cursor:
+                yield find
+
+    def forget(self, cursor: int) -> None:
+        """Let go of the programs up to a cursor; their keys stay."""
+        position = bisect_right(self.finds, cursor, key=attrgetter("program"))
+        for index in range(self.forgotten, position):
+            self.finds[index] = self.finds[index]._replace(node=None)
+        self.forgotten = max(self.forgotten, position)
+
+    def remembers(self, cursor: int) -> bool:
+        """Whether the programs after a cursor are still at hand."""
+        return self.forgotten == 0 or self.finds[self.forgotten - 1].program <= cursor
 
     def handed_in(self, cursor: int) -> set[object]:
         """Values handed in by the time so many programs were tried, those of earlier stages included."""
@@ -300,8 +315,9 @@ class _Desk:
                 cursor = cursors.get(name, 0)
                 if cursor >= target:
                     continue
-                for find in self._stream(puzzle, state, lineage).between(cursor, target):
-                    yield self._answer(puzzle, find, cursors.get(name, 0), state["stage"])
+                stream = self._stream(puzzle, state, lineage)
+                for find in stream.between(cursor, target):
+                    yield self._answer(puzzle, stream, find, cursors.get(name, 0), state["stage"])
                     cursors[name] = find.program
                     count += 1
                     if count == solver.batch:
@@ -310,8 +326,9 @@ class _Desk:
                 return
             target *= 2
 
-    def _answer(self, puzzle: _Puzzle, find: Find, cursor: int, stage: int) -> Answer:
+    def _answer(self, puzzle: _Puzzle, stream: _Stream, find: Find, cursor: int, stage: int) -> Answer:
         node = find.node
+        assert node is not None
         note: dict[str, Json] = {
             "programs": find.program - cursor,
             "program": find.program,
@@ -319,13 +336,18 @@ class _Desk:
             "stage": stage,
             "rules": prefix_rules(node),
         }
-        return Answer(puzzle.task.id, {"value": node.value, "code": code(node, puzzle.prefix)}, note=note)
+        return Answer(
+            puzzle.task.id, {"value": stream.interpreter.value(node), "code": code(node, puzzle.prefix)}, note=note
+        )
 
     def _stream(self, puzzle: _Puzzle, state: State, lineage: str) -> _Stream:
         key = (puzzle.task.id, lineage)
-        if key not in self._streams:
-            self._streams[key] = self._replayed(puzzle, state, state["stage"])
-        return self._streams[key]
+        cursor = state["cursors"].get(puzzle.task.id, 0)
+        stream = self._streams.get(key)
+        if stream is None or not stream.remembers(cursor):
+            stream = self._streams[key] = self._replayed(puzzle, state, state["stage"])
+        stream.forget(cursor)
+        return stream
 
     def _replayed(self, puzzle: _Puzzle, state: State, stage: int) -> _Stream:
         """The stream of a stage; streams of earlier stages are taken from the cache or enumerated again."""

@@ -17,6 +17,9 @@ MAX_BITS = 14_000
 MAX_ITEMS = 1 << 17
 """Longest text or list, counted through all levels of nesting."""
 
+KEPT = 1 << 12
+"""Values of so many elements are computed anew when needed again, so that tables of programs stay small."""
+
 SIZED = frozenset({list, str, set, dict, tuple, range})
 ERRORS = (ArithmeticError, ValueError, TypeError, LookupError, AttributeError, MemoryError, RecursionError)
 
@@ -148,6 +151,13 @@ def join(glue: str, parts: Iterable[str]) -> str:
     return glue.join(parts)
 
 
+def character(code: int) -> str:
+    """`chr(code)`; halves of surrogate pairs are refused, for no text file can hold them."""
+    if 0xD800 <= code <= 0xDFFF:
+        raise RefusedError("half a character")
+    return chr(code)
+
+
 def integer(value: Any) -> int:
     """`int(value)`; text of more digits than Python reads is refused by Python itself."""
     return int(value)
@@ -226,9 +236,11 @@ class Interpreter:
         node.uses, node.ticks = uses, ticks
         if uses:
             node.value = OPEN
-        else:
-            node.value = self._bound(node) if rule.binds else self._plain(node, rule.apply, arguments, ticks)
-        return node.value
+            return OPEN
+        value = self._bound(node) if rule.binds else self._plain(node, rule.apply, arguments, ticks)
+        if type(value) not in SIZED or len(value) < KEPT:
+            node.value = value
+        return value
 
     def _plain(self, node: Node, apply: Callable[..., Any], arguments: list[Any], ticks: int) -> Any:
         if ticks > self.ticks:
@@ -246,7 +258,7 @@ class Interpreter:
     def _bound(self, node: Node) -> Any:
         self._meter.left = self.ticks
         try:
-            value = self._runner(node)(())
+            value = self._compile_binder(node)(())
             self._meter.charge(items(value) >> 6)
         except ERRORS:
             return FAILED
@@ -262,8 +274,8 @@ class Interpreter:
         if node.value is OPEN and node.payload is not None:
             index: int = node.payload
             return lambda scope: scope[index]
-        if node.value is not OPEN and node.value is not UNSET:
-            constant = node.value
+        if node.value is not OPEN:
+            constant = self.value(node)
             return lambda scope: constant
         if node.rule.binds:
             return self._compile_binder(node)

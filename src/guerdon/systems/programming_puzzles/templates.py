@@ -171,7 +171,7 @@ def _texts() -> Iterator[Template]:
             "{str}.title()": str.title,
             "{str}.capitalize()": str.capitalize,
             "{str}.strip()": str.strip,
-            "chr({int})": chr,
+            "chr({int})": ev.character,
             "str({float})": str,
             '"".join(sorted({str}))': lambda s: "".join(sorted(s)),
             "{str}.join({str})": ev.join,
