@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -9,11 +10,12 @@ import socket
 import time
 
 from guerdon.core.score import Fault, FaultKind
-from guerdon.sandbox import wire
+from guerdon.sandbox import tree, wire
 from guerdon.sandbox.job import Job, Outcome
 
 TAIL = 2048  # characters of output kept
 START_S = 30.0  # a job must be ready within this, else its zygote is broken
+LOOK_S = 0.05  # how often the memory of a job with children is measured; most jobs are done before the first look
 END_S = 15.0  # a killed job must be gone within this
 GRACE_S = 1.0  # for a process that has answered everything to leave
 TOTAL_RESULTS = 16  # the results of one job together, in units of one result's cap
@@ -51,6 +53,7 @@ class Flight:
         self._received = 0
         self._socket_ended = self._output_ended = False
         self._since = self.deadline = 0.0
+        self.look = math.inf  # when to measure its memory
 
     def open(self) -> tuple[int, int]:
         """Make the socket and the output pipe; returns the two ends for the job.
@@ -74,7 +77,8 @@ class Flight:
             raise
         self.socket.setblocking(False)
         os.set_blocking(self.output, False)
-        self.deadline = time.monotonic() + START_S
+        self._since = time.monotonic()  # so the first call bears the start, and none looks faster than it was
+        self.deadline = self._since + START_S
         return theirs.detach(), output
 
     def interests(self) -> list[tuple[int, int]]:
@@ -153,6 +157,14 @@ class Flight:
         elif len(self.outcomes) < self._wanted:
             self.condemn(FaultKind.TIMEOUT, f"over {self.job.limits.wall_s:g} s")
 
+    def weigh(self, now: float, launcher: int) -> None:
+        """Condemn a job whose processes together take more memory than one may."""
+        if now < self.look or self.fault is not None:
+            return
+        self.look = now + LOOK_S
+        if tree.job_bytes(launcher) > (self.job.limits.memory_mb << 20):
+            self.condemn(FaultKind.MEMORY, f"its processes took over {self.job.limits.memory_mb} MB", everything=False)
+
     @property
     def must_kill(self) -> bool:
         """True once, when the process has to be killed."""
@@ -202,11 +214,12 @@ class Flight:
 
     def _take(self, kind: int, payload: bytes) -> None:
         now = time.monotonic()
-        seconds, self._since = now - self._since, now
         self.deadline = now + self.job.limits.wall_s
         if kind == wire.READY:
             self.ready = True
+            self.look = now + LOOK_S
             return
+        seconds, self._since = now - self._since, now
         self._received += len(payload)
         if kind == wire.VALUE:
             try:

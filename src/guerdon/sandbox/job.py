@@ -86,7 +86,7 @@ class Outcome:
     fault: Fault | None = None
     """Why there is no value."""
     seconds: float = 0.0
-    """Wall-clock seconds, measured by the parent."""
+    """Wall-clock seconds, measured by the parent; the first call of a process bears its start."""
     cpu_s: float = 0.0
     """CPU seconds that the kernel charged to the job's process, shared evenly among the calls it answered."""
     output: str = ""

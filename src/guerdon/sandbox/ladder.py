@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from guerdon.core.errors import SandboxError, did_you_mean
-from guerdon.sandbox import selftest
+from guerdon.sandbox import layout, selftest
 from guerdon.sandbox.job import Rung, Sandbox
 from guerdon.sandbox.pool import Pool
 
@@ -43,11 +43,15 @@ def open_sandbox(backend: str = "auto", *, workers: int = 1, imports: Sequence[s
         raise SandboxError(
             "backend is auto, namespaces, landlock or trusted", f"got {backend!r}", did_you_mean(backend, KINDS)
         )
+    for name in imports:
+        layout.places(name)  # a missing package is not a missing rung
     tried: list[str] = []
     for kind in LADDER if backend == "auto" else (backend,):
         try:
             return _open(kind, workers, imports)
         except SandboxError as error:
+            if "No module named" in error.got:
+                raise SandboxError("imports can be imported inside", error.got, "Add it to imports as well") from None
             tried.append(f"{kind} ({error.got or error.expected})")
     raise SandboxError("no isolation is available", f"tried {', '.join(tried)}", _advice(backend))
 

@@ -20,8 +20,6 @@ from guerdon.sandbox.flight import MAX_REQUEST, Flight
 from guerdon.sandbox.job import Job, Outcome
 from guerdon.sandbox.zygotes import Zygote
 
-
-
 _open_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
@@ -160,7 +158,8 @@ class Pool:
                 poll.register(fd, mask)
                 owners[fd] = flight
             owners[zygote.control.fileno()] = zygote
-        nearest = min(zygote.flight.deadline for zygote in busy if zygote.flight)
+        flights = [zygote.flight for zygote in busy if zygote.flight]
+        nearest = min(min(flight.deadline, flight.look) for flight in flights)
         for fd, mask in poll.poll(max(0, (nearest - time.monotonic()) * 1000 + 1)):
             owner = owners[fd]
             if isinstance(owner, Zygote):
@@ -172,7 +171,10 @@ class Pool:
         flight = zygote.flight
         assert flight is not None
         if not flight.done:
-            flight.tick(time.monotonic())
+            now = time.monotonic()
+            flight.tick(now)
+            if self.kind == "namespaces":
+                flight.weigh(now, zygote.pid)
             if flight.must_kill and not flight.broken:
                 zygote.kill()
         if flight.broken:

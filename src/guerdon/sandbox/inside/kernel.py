@@ -137,7 +137,7 @@ def landlock_version() -> int:
         return 0
 
 
-READ_FILE, READ_FOLDER = 1 << 2, 1 << 3
+WRITE_FILE, READ_FILE, READ_FOLDER = 1 << 1, 1 << 2, 1 << 3
 
 
 def landlock(rules: list[tuple[str, int]], version: int) -> int:
@@ -151,7 +151,7 @@ def landlock(rules: list[tuple[str, int]], version: int) -> int:
     for path, rights in rules:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
         if not os.path.isdir(path):
-            rights &= READ_FILE
+            rights &= READ_FILE | WRITE_FILE
         syscall("landlock", ruleset, 1, struct.pack("<Qi", rights, fd), 0, extra=1)
         os.close(fd)
     return ruleset

@@ -315,6 +315,7 @@ def _readable(plan: dict[str, object], proc: int) -> list[tuple[str, int]]:
             rules.append((path, both))
         else:  # the folder holds the standard library and its site-packages: its plain files only
             rules += [(entry.path, both) for entry in os.scandir(path) if entry.is_file()]
+    rules.append(("/dev/null", kernel.WRITE_FILE))
     return rules + [(f"/dev/{name}", both) for name in room.DEVICES]
 
 

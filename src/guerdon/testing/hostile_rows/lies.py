@@ -60,7 +60,6 @@ class Yes:
     def __instancecheck__(self, other): return True
     __class__ = property(lambda self: int)
 """
-REFUSED = faults("invalid", "exception", "output", "memory", "timeout")
 BOTH: dict[str, Any] = {"calls": CALLS}
 
 
@@ -80,11 +79,6 @@ def subclass(base: str, make: str) -> tuple[str, str, Check, dict[str, Any]]:
     return f"a subclass of {base}", source, faults("invalid", named="Liar"), BOTH
 
 
-def instead(title: str, expression: str, key: Any, check: Check | None = None) -> tuple[str, str, Check]:
-    """Another type in place of the key."""
-    return title, f"def f(): return {expression}\n", check or keyed(key)
-
-
 ROWS: list[Row] = [
     *letters(
         "C1",
@@ -92,76 +86,126 @@ ROWS: list[Row] = [
             ("an object that equals everything", ALWAYS + "def f(x): return Yes()\n", faults("invalid"), BOTH),
             ("the same, inside a list", ALWAYS + "def f(x): return [Yes()]\n", faults("invalid"), BOTH),
             ("the same, as a key", ALWAYS + "def f(x): return {Yes(): 1}\n", faults("invalid"), BOTH),
-            ("a class that equals everything", code("""
+            (
+                "a class that equals everything",
+                code("""
                 class Meta(type):
                     def __eq__(cls, other): return True
                     def __hash__(cls): return hash(int)
                 class Yes(metaclass=Meta): pass
                 def f(x): return Yes()
-             """), faults("invalid", "exception"), BOTH),
-            ("an exception whose text is code", code("""
+             """),
+                faults("invalid", "exception"),
+                BOTH,
+            ),
+            (
+                "an exception whose text is code",
+                code("""
                 class Evil(Exception):
                     def __str__(self): raise SystemExit(0)
                 def f(x): raise Evil
-             """), faults("exception"), BOTH),
+             """),
+                faults("exception"),
+                BOTH,
+            ),
         ],
     ),
     *letters(
         "C2",
         [
-            subclass("int", "11"), subclass("str", "'11'"), subclass("float", "11.0"), subclass("list", "[11]"),
-            subclass("dict", "{11: 11}"), subclass("tuple", "(11,)"), subclass("set", "{11}"), subclass("bytes", "b'11'"),
-            ("an enumeration member", "import enum\nclass E(enum.IntEnum):\n    A = 11\ndef f(x): return E.A\n",
-             faults("invalid"), BOTH),
-            ("a named tuple", "import collections\nP = collections.namedtuple('P', 'x')\ndef f(x): return P(11)\n",
-             faults("invalid"), BOTH),
+            subclass("int", "11"),
+            subclass("str", "'11'"),
+            subclass("float", "11.0"),
+            subclass("list", "[11]"),
+            subclass("dict", "{11: 11}"),
+            subclass("tuple", "(11,)"),
+            subclass("set", "{11}"),
+            subclass("bytes", "b'11'"),
+            (
+                "an enumeration member",
+                "import enum\nclass E(enum.IntEnum):\n    A = 11\ndef f(x): return E.A\n",
+                faults("invalid"),
+                BOTH,
+            ),
+            (
+                "a named tuple",
+                "import collections\nP = collections.namedtuple('P', 'x')\ndef f(x): return P(11)\n",
+                faults("invalid"),
+                BOTH,
+            ),
         ],
     ),
     *letters(
         "C3",
         [
-            ("replaces the builtins", code("""
+            (
+                "replaces the builtins",
+                code("""
                 import builtins, json, os
-                for name in ("len", "print", "isinstance", "open", "__import__", "compile", "type", "all", "zip", "hash"):
+                for name in "len print isinstance open __import__ compile type all zip hash".split():
                     setattr(builtins, name, lambda *_, **__: True)
                 json.dumps = lambda *_, **__: "11"
                 def f(x): return 0
-             """), no_right_answer, BOTH),
-            ("replaces os.write", code("""
+             """),
+                no_right_answer,
+                BOTH,
+            ),
+            (
+                "replaces os.write",
+                code("""
                 import os
                 write = os.write
                 def forged(fd, data): write(fd, bytes(data).replace(b"\\0", b"\\x0b")); return len(data)
                 os.write = forged
                 def f(x): return 0
-             """), no_right_answer, BOTH),
-            ("replaces the encoder", code("""
+             """),
+                no_right_answer,
+                BOTH,
+            ),
+            (
+                "replaces the encoder",
+                code("""
                 import sys
                 wire = sys.modules["guerdon.sandbox.wire"]
                 wire.encode = lambda *_: b"T"
                 def f(x): return 0
-             """), no_right_answer, BOTH),
-            ("replaces struct", code("""
+             """),
+                no_right_answer,
+                BOTH,
+            ),
+            (
+                "replaces struct",
+                code("""
                 import struct, _struct
                 struct.pack = struct.Struct.pack = lambda *_: b"" if False else None
                 def f(x): return 0
-             """), no_right_answer, BOTH),
+             """),
+                no_right_answer,
+                BOTH,
+            ),
         ],
     ),
     *letters(
         "C4",
         [
-            ("patches the clock", code("""
+            (
+                "patches the clock",
+                code("""
                 import time
                 sleep = time.sleep
                 time.time = time.perf_counter = time.monotonic = time.process_time = lambda: 0.0
                 def f(): sleep(0.2); return 1
-             """), measured(0.2)),
+             """),
+                measured(0.2),
+            ),
         ],
     ),
     *letters(
         "C5",
         [
-            ("overwrites check and run_tests", code("""
+            (
+                "overwrites check and run_tests",
+                code("""
                 import builtins, sys
                 def check(*_): return True
                 run_tests = verify = judge = strictly_equal = check
@@ -171,31 +215,51 @@ ROWS: list[Row] = [
                         except Exception: pass
                 builtins.check = builtins.run_tests = check
                 def f(x): return 0
-             """), no_right_answer, BOTH),
-            ("patches unittest", code("""
+             """),
+                no_right_answer,
+                BOTH,
+            ),
+            (
+                "patches unittest",
+                code("""
                 import unittest
                 unittest.TestCase.assertEqual = lambda *_: None
                 unittest.TestResult.wasSuccessful = lambda *_: True
                 def f(x): return 0
-             """), no_right_answer, {"calls": CALLS, "limits": SLOW}),
-            ("fakes pytest", code("""
+             """),
+                no_right_answer,
+                {"calls": CALLS, "limits": SLOW},
+            ),
+            (
+                "fakes pytest",
+                code("""
                 import sys, types
                 sys.modules["pytest"] = types.SimpleNamespace(main=lambda *_: 0)
                 def f(x): return 0
-             """), no_right_answer, BOTH),
+             """),
+                no_right_answer,
+                BOTH,
+            ),
             ("turns assert off", "__debug__ = False\ndef f(x): return 0\n", no_right_answer, BOTH),
-            ("turns assert off behind the parser", code("""
+            (
+                "turns assert off behind the parser",
+                code("""
                 globals()["__debug__"] = False
                 __builtins__.__dict__["__debug__"] = False
                 def f(x):
                     assert False
-             """), no_right_answer, BOTH),
+             """),
+                no_right_answer,
+                BOTH,
+            ),
         ],
     ),
     *letters(
         "C6",
         [
-            ("walks the frames and changes every list", code("""
+            (
+                "walks the frames and changes every list",
+                code("""
                 import sys
                 def f(x):
                     frame = sys._getframe()
@@ -205,8 +269,13 @@ ROWS: list[Row] = [
                             if name in ("result", "passed", "value", "ok", "fault"): frame.f_locals[name] = True
                         frame = frame.f_back
                     return 0
-             """), no_right_answer, BOTH),
-            ("answers with the arguments of its callers", code("""
+             """),
+                no_right_answer,
+                BOTH,
+            ),
+            (
+                "answers with the arguments of its callers",
+                code("""
                 import sys
                 def f(x):
                     frame, found = sys._getframe(1), []
@@ -215,35 +284,52 @@ ROWS: list[Row] = [
                             if type(each) in (list, tuple): found.append(repr(each)[:100])
                         frame = frame.f_back
                     return x if "7654322" not in repr(found) else x + 1
-             """), no_right_answer, BOTH),
+             """),
+                no_right_answer,
+                BOTH,
+            ),
         ],
     ),
     *letters(
         "C7",
         [
-            ("writes its verdict frame itself, then leaves", code("""
+            (
+                "writes its verdict frame itself, then leaves",
+                code("""
                 import os, struct
                 def f(x):
                     for index in (0, 1):
                         payload = b"T"
                         os.write(3, struct.pack(">QBI", len(payload), 2, index) + payload)
                     os._exit(0)
-             """), no_right_answer, BOTH),
-            ("answers later calls before it has seen them", code("""
+             """),
+                no_right_answer,
+                BOTH,
+            ),
+            (
+                "answers later calls before it has seen them",
+                code("""
                 import os, struct
                 def f(x):
                     for index in (0, 1):
                         payload = b"i\\0\\0\\0\\1\\x0b"
                         os.write(3, struct.pack(">QBI", len(payload), 2, index) + payload)
                     os._exit(0)
-             """), no_gain, BOTH),
+             """),
+                no_gain,
+                BOTH,
+            ),
         ],
     ),
     *letters(
         "C8",
         [
-            ("prints that it passed", body("print('PASSED'); print('1.0'); print('reward: 1'); return 0", "x"),
-             no_right_answer, BOTH),
+            (
+                "prints that it passed",
+                body("print('PASSED'); print('1.0'); print('reward: 1'); return 0", "x"),
+                no_right_answer,
+                BOTH,
+            ),
             ("prints the value it should return", body("print(x + 1)", "x"), no_right_answer, BOTH),
         ],
     ),
@@ -251,64 +337,21 @@ ROWS: list[Row] = [
         "C9",
         [
             ("pytest.skip", "import pytest\ndef f(x): pytest.skip('no')\n", no_right_answer, BOTH),
-            ("unittest.SkipTest", "import unittest\ndef f(x): raise unittest.SkipTest\n", no_right_answer,
-             {"calls": CALLS, "limits": SLOW}),
+            (
+                "unittest.SkipTest",
+                "import unittest\ndef f(x): raise unittest.SkipTest\n",
+                no_right_answer,
+                {"calls": CALLS, "limits": SLOW},
+            ),
             ("an empty file", "", faults("invalid"), BOTH),
             ("only a comment", "# all tests passed\n", faults("invalid"), BOTH),
-            ("no calls at all", "def f(x): return x + 1\n", lambda outcomes: "" if outcomes == [] else "answered nothing",
-             {"calls": []}),
+            (
+                "no calls at all",
+                "def f(x): return x + 1\n",
+                lambda outcomes: "" if outcomes == [] else "answered nothing",
+                {"calls": []},
+            ),
             ("skips itself", "raise SystemExit(0)\n", faults("exit"), BOTH),
-        ],
-    ),
-    *letters(
-        "C11",
-        [
-            ("a generator", "def f(x): yield x + 1\n", faults("invalid", named="generator"), BOTH),
-            ("a lazy iterator", "def f(x): return map(int, [x + 1])\n", faults("invalid", named="map"), BOTH),
-            ("a range of 10**9", "def f(x): return range(10**9)\n", faults("invalid", named="range"), BOTH),
-            ("a list that contains itself", body("y = []\ny.append(y)\nreturn y", "x"), faults("invalid"), BOTH),
-            ("a dict of ten million keys", "def f(x): return dict.fromkeys(range(10**7))\n",
-             faults("output", "memory", "timeout"), {"calls": CALLS, "limits": SLOW}),
-            ("a list of ten million", "def f(x): return [0] * 10**7\n", faults("output", "memory", "timeout"), BOTH),
-            ("a string of 100 MB", "def f(x): return 'x' * 10**8\n", faults("output", "memory"), BOTH),
-            ("a list of one list, a million times", "def f(x): return [[[0] * 1000] * 1000] * 1000\n",
-             faults("output", "memory", "timeout"), {"calls": CALLS, "limits": SLOW}),
-            ("doubling lists", body("y = [0]\nfor _ in range(50): y = [y, y]\nreturn y", "x"),
-             faults("output", "memory", "timeout"), {"calls": CALLS, "limits": SLOW}),
-            ("an int of 100 MB", "def f(x): return 1 << 800_000_000\n", faults("output", "memory", "timeout"), BOTH),
-            ("keys that all have one hash", "def f(x): return {k * (2**61 - 1): 0 for k in range(2000)}\n",
-             faults("protocol", "invalid", "timeout"), BOTH),
-            ("a coroutine", "async def f(x): return x + 1\n", faults("invalid", named="coroutine"), BOTH),
-            ("a list that grows while it is copied", code("""
-                import _thread
-                def f(x):
-                    y = [0]
-                    def grow():
-                        while True: y.append(0)
-                    _thread.start_new_thread(grow, ())
-                    return y
-             """), no_right_answer, BOTH),
-            ("many results of 3 MB", "def f(x): return 'x' * 3_000_000\n", capped,
-             {"calls": [(n,) for n in range(40)], "limits": SLOW}),
-        ],
-    ),
-    *letters(
-        "C12",
-        [
-            instead("True for 1", "True", 1), instead("1.0 for 1", "1.0", 1), instead("'1' for 1", "'1'", 1),
-            instead("a tuple for a list", "(1, 2)", [1, 2]), instead("a list for a tuple", "[1, 2]", (1, 2)),
-            instead("True for 1, deep", "{'a': [(True,)]}", {"a": [(1,)]}), instead("1.0 as a key", "{1.0: 2}", {1: 2}),
-            instead("True in a set", "{True}", {1}), instead("NaN", "float('nan')", float("nan")),
-            instead("NaN, deep", "[float('nan')]", [float("nan")]), instead("bytes for a string", "b'1'", "1"),
-            instead("a Decimal", "__import__('decimal').Decimal(1)", 1, REFUSED),
-            instead("a Fraction", "__import__('fractions').Fraction(1)", 1, REFUSED),
-            instead("a complex number", "1 + 0j", 1, faults("invalid")),
-            instead("a frozenset", "frozenset({1})", {1}, faults("invalid")),
-            instead("a bytearray", "bytearray(b'1')", b"1", faults("invalid")),
-            instead("None for False", "None", False), instead("0 for None", "0", None), instead("nothing for []", "()", []),
-            instead("a function", "f", 1, faults("invalid", named="function")),
-            instead("a type", "int", 1, faults("invalid", named="type")),
-            instead("an array", "__import__('array').array('i', [1])", [1], faults("invalid", named="array")),
         ],
     ),
     *letters(
@@ -320,31 +363,56 @@ ROWS: list[Row] = [
     *letters(
         "C15",
         [
-            ("right every other time", code("""
+            (
+                "right every other time",
+                code("""
                 import random
                 def f(x): return x + 1 if random.random() < 0.5 else 0
-             """), lambda outcomes: "passed for right" if all(verdicts(outcomes, [n + 1 for n in range(200)])) else "",
-             {"calls": [(n,) for n in range(200)], "limits": SLOW}),
+             """),
+                lambda outcomes: "passed for right" if all(verdicts(outcomes, [n + 1 for n in range(200)])) else "",
+                {"calls": [(n,) for n in range(200)], "limits": SLOW},
+            ),
         ],
     ),
     *letters(
         "C17",
         [
-            ("returns a pickle that runs a program",
-             "import pickle, os\nclass X:\n    def __reduce__(self): return os.system, ('touch hostile',)\n"
-             "def f(): return pickle.dumps(X())\n", lambda outcomes: "" if type(outcomes[0].value) is bytes else
-             str(outcomes[0].fault), {"limits": SLOW}),
-            ("returns a text that evaluates", "def f(): return '__import__(\"os\").abort()'\n",
-             value('__import__("os").abort()', faults_too=False)),
+            (
+                "returns a pickle that runs a program",
+                code("""
+                import pickle, os
+                class X:
+                    def __reduce__(self): return os.system, ("touch hostile",)
+                def f(): return pickle.dumps(X())
+             """),
+                lambda outcomes: "" if type(outcomes[0].value) is bytes else str(outcomes[0].fault),
+                {"limits": SLOW},
+            ),
+            (
+                "returns a text that evaluates",
+                "def f(): return '__import__(\"os\").abort()'\n",
+                value('__import__("os").abort()', faults_too=False),
+            ),
         ],
     ),
     *letters(
         "C18",
         [
             (f"answers {text!r}", f"def f(): return {text!r}\n", value(text, faults_too=False))
-            for text in ("file:///etc/passwd", "/etc/passwd", "$HOME", "; rm -rf /", "`id`", "{key}", "%s%n", "../../key",
-                         "\x1b[31m", "\x00", "<script>")
+            for text in (
+                "file:///etc/passwd",
+                "/etc/passwd",
+                "$HOME",
+                "; rm -rf /",
+                "`id`",
+                "{key}",
+                "%s%n",
+                "../../key",
+                "\x1b[31m",
+                "\x00",
+                "<script>",
+            )
         ],
     ),
 ]
-"""Every code input of kind C; C10 and C13 are in `files`, and C16 is elsewhere."""
+"""Every input of kind C, save C10 to C13, and C16, which is elsewhere."""

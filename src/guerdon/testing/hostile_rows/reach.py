@@ -1,9 +1,9 @@
-"""Rows B1 to B12: code that looks around and reaches out."""
+"""Rows B5 to B12: code that reaches for rights, kernel services, and other jobs."""
 
 from __future__ import annotations
 
 from guerdon.sandbox import Limits
-from guerdon.testing.hostile_rows.row import NOTHING, QUICK, SLOW, Row, body, code, faults, letters, value
+from guerdon.testing.hostile_rows.row import NOTHING, SLOW, Row, body, code, faults, letters, value
 
 METADATA = "names and sizes of files can be asked for (stat); their contents cannot be read"
 LIBC = """
@@ -46,126 +46,45 @@ def refused(numbers: str) -> str:
 
 ROWS: list[Row] = [
     *letters(
-        "B1",
-        [
-            ("reads files of the host", reads("/etc/passwd", "/etc/shadow", "/etc/hostname", "/root/.ssh/id_rsa",
-             "/root/.bash_history", "/etc/ssl/openssl.cnf", "/proc/version", "/sys/kernel/notes"), NOTHING),
-            ("reads the canary", reads(), NOTHING, {"calls": lambda bait: [(bait.canary,)]}),
-            ("reads /proc", reads("/proc/1/environ", "/proc/1/cmdline", "/proc/self/environ", "/proc/self/mountinfo",
-             "/proc/self/maps", "/proc/cpuinfo", "/proc/net/tcp", "/proc/sys/kernel/core_pattern"), NOTHING),
-            ("reads the host's /proc entries", body("""
-                import glob
-                found = []
-                for path in glob.glob("/proc/[0-9]*/cmdline") + ["/proc/%d/environ" % pid]:
-                    try: found.append(open(path).read())
-                    except OSError: pass
-                return found
-             """, "pid"), NOTHING, {"calls": lambda bait: [(bait.pid,)]}),
-            ("asks the environment", body("import os\nreturn {k: v for k, v in os.environ.items() if k not in ('TZ', 'LC_CTYPE')}"),
-             value({})),
-            ("lists folders of the host", body("""
-                import os
-                found = []
-                for path in (folder, "/home", "/etc", "/var", "/proc", "/sys", "/opt", "/srv", "/mnt", "/run"):
-                    try: found += os.listdir(path)
-                    except OSError: pass
-                return found
-             """, "folder"), NOTHING, {"calls": lambda bait: [(bait.folder,)]}),
-            ("climbs out with ..", reads(*["../" * n + "etc/passwd" for n in range(1, 9)]), NOTHING),
-        ],
-    ),
-    *letters(
-        "B2",
-        [
-            ("looks for the judge's source and tests", body("""
-                import os
-                names = ("flight.py", "zygote.py", "hostile.py", "conftest.py", "canary", "pyproject.toml")
-                found = []
-                for folder, _, files in os.walk("/"):
-                    found += [folder + "/" + name for name in files if name in names or "guerdon" in folder]
-                return found
-             """), NOTHING, {"limits": Limits(wall_s=20.0, memory_mb=256)}),
-            ("imports the judge", body("""
-                import sys
-                sys.path += ["/site", "/work", "/usr/lib/python3/dist-packages"]
-                import guerdon.bench
-                return "imported"
-             """), value()),
-            ("imports packages of the host", body("""
-                found = []
-                for name in ("numpy", "pytest", "pip", "setuptools", "sqlalchemy"):
-                    try: __import__(name); found.append(name)
-                    except ImportError: pass
-                return found
-             """), NOTHING, {"limits": SLOW}),
-        ],
-    ),
-    *letters(
-        "B3",
-        [
-            ("connects to a port of the host", CONNECT + body("return attempt(2, 1, 0, ('127.0.0.1', port))", "port"),
-             NOTHING, {"calls": lambda bait: [(bait.port,)]}),
-            ("connects to a Unix socket", CONNECT + body("return attempt(1, 1, 0, path)", "path"), NOTHING,
-             {"calls": lambda bait: [(bait.unix,)]}),
-            ("connects to an abstract socket", CONNECT + body("return attempt(1, 1, 0, '\\0' + name)", "name"), NOTHING,
-             {"calls": lambda bait: [(bait.abstract,)]}),
-            ("opens a vsock", CONNECT + body("return attempt(40, 1, 0, None)"), NOTHING),
-            ("opens netlink", CONNECT + body("return attempt(16, 3, 0, None)"), NOTHING),
-            ("opens a raw socket", CONNECT + body("return attempt(2, 3, 1, None)"), NOTHING),
-            ("asks the metadata service", CONNECT + body("return attempt(2, 1, 0, ('169.254.169.254', 80))"), NOTHING),
-            ("asks DNS", CONNECT + body("return repr(s.getaddrinfo('example.org', 80))"), NOTHING),
-            ("sends UDP", CONNECT + body("s.socket(2, 2, 0).sendto(b'x', ('127.0.0.1', port))\nreturn 'sent'", "port"),
-             NOTHING, {"calls": lambda bait: [(bait.port,)]}),
-            ("makes a pair of sockets", CONNECT + body("s.socketpair()\nreturn 'a pair'"), NOTHING),
-            ("opens a packet socket", CONNECT + body("return attempt(17, 3, 0, None)"), NOTHING),
-        ],
-    ),
-    *letters(
-        "B4",
-        [
-            ("traces its parent and the host", LIBC + body("""
-                if not X86: return []
-                return [who for who in (os.getppid(), pid, 1, 2) if call(101, 16, who, 0, 0) >= 0]
-             """, "pid"), NOTHING, {"calls": lambda bait: [(bait.pid,)]}),
-            ("reads the memory of others", LIBC + body("""
-                if not X86: return []
-                data, size = ctypes.create_string_buffer(64), ctypes.c_size_t(64)
-                part = (ctypes.c_size_t * 2)(ctypes.addressof(data), 64)
-                return [who for who in (os.getppid(), pid, 1) if call(310, who, part, 1, part, 1, 0) >= 0]
-             """, "pid"), NOTHING, {"calls": lambda bait: [(bait.pid,)]}),
-            ("takes descriptors of others", LIBC + body("""
-                found = []
-                for who in (os.getppid(), pid, 1):
-                    fd = call(434, who, 0)
-                    if fd >= 0 and call(438, fd, 0, 0) >= 0: found.append(who)
-                return found
-             """, "pid"), NOTHING, {"calls": lambda bait: [(bait.pid,)]}),
-            ("opens /proc/<pid>/mem", reads("/proc/1/mem", "/proc/self/mem", "/proc/2/mem"), NOTHING),
-            ("lets itself be traced", LIBC + refused("[('traceme', 101, 0, 0, 0, 0)]").removeprefix(LIBC), NOTHING),
-        ],
-    ),
-    *letters(
         "B5",
         [
-            ("unshares each kind of namespace", LIBC + body("""
+            (
+                "unshares each kind of namespace",
+                LIBC
+                + body("""
                 flags = (0x10000000, 0x20000000, 0x20000, 0x40000000, 0x08000000, 0x04000000, 0x02000000, 0x80)
                 return [hex(flag) for flag in flags if libc.unshare(flag) == 0]
-             """), NOTHING),
-            ("clones into new namespaces", LIBC + body("""
+             """),
+                NOTHING,
+            ),
+            (
+                "clones into new namespaces",
+                LIBC
+                + body("""
                 found = []
                 for flag in (0x10000000, 0x20000000, 0x20000, 0x40000000, 0x08000000, 0x04000000, 0x02000000):
                     pid = call(56 if X86 else 220, flag | 17, 0, 0, 0, 0)
                     if pid == 0: os._exit(0)
                     if pid > 0: found.append(hex(flag))
                 return found
-             """), NOTHING),
-            ("clone3", LIBC + body("""
+             """),
+                NOTHING,
+            ),
+            (
+                "clone3",
+                LIBC
+                + body("""
                 arguments = (ctypes.c_uint64 * 11)(0x10000000, 0, 0, 0, 17)
                 pid = call(435, arguments, 88)
                 if pid == 0: os._exit(0)
                 return "cloned" if pid > 0 else ""
-             """), NOTHING),
-            ("mounts, remounts and unmounts", LIBC + body("""
+             """),
+                NOTHING,
+            ),
+            (
+                "mounts, remounts and unmounts",
+                LIBC
+                + body("""
                 done = [
                     libc.mount(b"x", b"/tmp", b"tmpfs", 0, None),
                     libc.mount(None, b"/", None, 32 | 4096, None),
@@ -175,37 +94,68 @@ ROWS: list[Row] = [
                     call(442, -100, b"/", 0, bytes(32), 32),
                 ]
                 return [at for at, result in enumerate(done) if result >= 0]
-             """), NOTHING),
-            ("changes its root", LIBC + body("""
+             """),
+                NOTHING,
+            ),
+            (
+                "changes its root",
+                LIBC
+                + body("""
                 done = [libc.chroot(b"/tmp"), call(155 if X86 else 41, b"/tmp", b"/tmp")]
                 return [at for at, result in enumerate(done) if result >= 0]
-             """), NOTHING),
-            ("enters another namespace", LIBC + body("""
+             """),
+                NOTHING,
+            ),
+            (
+                "enters another namespace",
+                LIBC
+                + body("""
                 found = []
                 for kind in ("user", "pid", "mnt", "net"):
                     try: fd = os.open("/proc/1/ns/" + kind, os.O_RDONLY)
                     except OSError: continue
                     if libc.setns(fd, 0) == 0: found.append(kind)
                 return found
-             """), NOTHING),
-            ("has a capability left over", LIBC + body("""
+             """),
+                NOTHING,
+            ),
+            (
+                "has a capability left over",
+                LIBC
+                + body("""
                 import struct
                 header, data = struct.pack("<Ii", 0x20080522, 0), ctypes.create_string_buffer(24)
                 if call(125 if X86 else 90, header, data) < 0: return ""
                 return "" if not any(struct.unpack("<6I", data.raw)) else "capabilities"
-             """), NOTHING),
-            ("becomes another user", LIBC + body("""
-                done = [libc.setuid(0), libc.setgid(0), libc.setgroups(0, None), libc.setreuid(0, 0), libc.setfsuid(0) and -1]
-                return [at for at, result in enumerate(done) if result == 0 and at != 4]
-             """), NOTHING),
-            ("writes outside its scratch", body("""
+             """),
+                NOTHING,
+            ),
+            (
+                "becomes another user",
+                LIBC
+                + body("""
+                done = [libc.setuid(0), libc.setgid(0), libc.setgroups(0, None), libc.setreuid(0, 0)]
+                return [at for at, result in enumerate(done) if result == 0]
+             """),
+                NOTHING,
+            ),
+            (
+                "writes outside its scratch",
+                body(
+                    """
                 import os
                 found = []
-                for path in ("/hostile", "/dev/hostile", "/usr/hostile", "/lib/hostile", "/site/hostile", os.__file__, folder + "/hostile"):
+                for path in ["/hostile", "/dev/hostile", "/usr/hostile", "/lib/hostile", "/site/hostile",
+                             os.__file__, folder + "/hostile"]:
                     try: os.close(os.open(path, os.O_WRONLY | os.O_CREAT)); found.append(path)
                     except OSError: pass
                 return found
-             """, "folder"), NOTHING, {"calls": lambda bait: [(bait.folder,)]}),
+             """,
+                    "folder",
+                ),
+                NOTHING,
+                {"calls": lambda bait: [(bait.folder,)]},
+            ),
             ("makes a device", body("import os; os.mknod('sda', 0o60666, os.makedev(8, 0)); return 'made'"), NOTHING),
             ("executes a program", body("import os; os.execv('/bin/sh', ['sh'])"), faults("exception")),
         ],
@@ -213,7 +163,9 @@ ROWS: list[Row] = [
     *letters(
         "B6",
         [
-            ("io_uring, bpf, perf, userfaultfd, keys", refused("""[
+            (
+                "io_uring, bpf, perf, userfaultfd, keys",
+                refused("""[
                 ("io_uring_setup", 425, 1, bytes(120)), ("io_uring_enter", 426, 0, 0, 0, 0, 0, 0),
                 ("bpf", 321, 0, bytes(72), 72), ("perf_event_open", 298, bytes(120), 0, -1, -1, 0),
                 ("userfaultfd", 323, 1), ("keyctl", 250, 0, -3, 0), ("add_key", 248, b"user", b"k", b"v", 1, -3),
@@ -225,22 +177,35 @@ ROWS: list[Row] = [
                 ("inotify_init1", 294, 0), ("memfd_secret", 447, 0), ("landlock_create_ruleset", 444, 0, 0, 1),
                 ("seccomp", 317, 2, 0, bytes(4)), ("kcmp", 312, 1, 1, 0, 0, 0), ("move_pages", 279, 0, 0, 0, 0, 0, 0),
                 ("process_madvise", 440, 0, 0, 0, 0, 0), ("pidfd_open", 434, 1, 0), ("ptrace", 101, 0, 0, 0, 0),
-            ]"""), NOTHING),
-            ("a 32-bit call", LIBC + body("""
+            ]"""),
+                NOTHING,
+            ),
+            (
+                "a 32-bit call",
+                LIBC
+                + body("""
                 if not X86: os.kill(os.getpid(), 31)
                 import mmap
                 page = mmap.mmap(-1, 4096, prot=7)
                 page.write(b"\\xb8\\x14\\x00\\x00\\x00\\xcd\\x80\\xc3")
                 return ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
-             """), faults("crash")),
-            ("an x32 number", LIBC + body("if not X86: os.kill(os.getpid(), 31)\nreturn call(0x40000000 + 39)"),
-             faults("crash", named="SIGSYS")),
+             """),
+                faults("crash"),
+            ),
+            (
+                "an x32 number",
+                LIBC + body("if not X86: os.kill(os.getpid(), 31)\nreturn call(0x40000000 + 39)"),
+                faults("crash", named="SIGSYS"),
+            ),
         ],
     ),
     *letters(
         "B7",
         [
-            ("links from its scratch to outside", body("""
+            (
+                "links from its scratch to outside",
+                body(
+                    """
                 import os
                 found = []
                 for name, make in (("soft", os.symlink), ("hard", os.link)):
@@ -253,18 +218,26 @@ ROWS: list[Row] = [
                         try: os.unlink(name)
                         except OSError: pass
                 return found
-             """, "path"), NOTHING, {"calls": lambda bait: [(bait.canary,)]}),
+             """,
+                    "path",
+                ),
+                NOTHING,
+                {"calls": lambda bait: [(bait.canary,)]},
+            ),
         ],
     ),
     *letters(
         "B8",
         [
-            ("writes where Python looks for code", body("""
+            (
+                "writes where Python looks for code",
+                body("""
                 import os
                 home = os.path.dirname(os.__file__)
                 found = []
                 for path in (home + "/site-packages/x.pth", home + "/sitecustomize.py", home + "/usercustomize.py",
-                             home + "/json/__init__.py", home + "/__pycache__/abc.cpython-311.pyc", "/site/x.py", "/conftest.py"):
+                             home + "/json/__init__.py", home + "/__pycache__/abc.cpython-311.pyc", "/site/x.py",
+                             "/conftest.py"):
                     try: os.close(os.open(path, os.O_WRONLY | os.O_CREAT)); found.append(path)
                     except OSError: pass
                 for path in ("sitecustomize.py", "usercustomize.py", "conftest.py", "json.py", "math.py"):
@@ -272,72 +245,115 @@ ROWS: list[Row] = [
                     except OSError: pass
                 os.environ["PYTHONPATH"] = os.getcwd()
                 return found
-             """), NOTHING, {"after": body("""
+             """),
+                NOTHING,
+                {
+                    "after": body("""
                 import json, math, os, sys
                 bad = [m for m in ("sitecustomize", "usercustomize") if m in sys.modules]
                 return bad + (["PYTHONPATH"] if "PYTHONPATH" in os.environ else [])
-             """)}),
+             """)
+                },
+            ),
         ],
     ),
     *letters(
         "B9",
         [
-            ("leaves files for the next job", body("""
+            (
+                "leaves files for the next job",
+                body("""
                 for path in ("hostile-note", "/tmp/hostile-note", "/dev/shm/hostile-note", "/var/tmp/hostile-note"):
                     try: open(path, "w").write("hello")
                     except OSError: pass
                 return ""
-             """), NOTHING, {"after": body("""
+             """),
+                NOTHING,
+                {
+                    "after": body("""
                 import os
                 paths = ("hostile-note", "/tmp/hostile-note", "/dev/shm/hostile-note", "/var/tmp/hostile-note")
                 found = [path for path in paths if os.path.exists(path)]
                 try: found += os.listdir(".")
                 except OSError: pass
                 return found
-             """)}),
-            ("leaves System V and POSIX objects", LIBC + body("""
+             """)
+                },
+            ),
+            (
+                "leaves System V and POSIX objects",
+                LIBC
+                + body("""
                 done = [libc.shmget(4711, 4096, 0o1666), libc.semget(4711, 1, 0o1666), libc.msgget(4711, 0o1666),
                         libc.mq_open(b"/hostile", 0o102, 0o666, None)]
                 return [at for at, result in enumerate(done) if result >= 0]
-             """), NOTHING, {"after": LIBC + body("""
+             """),
+                NOTHING,
+                {
+                    "after": LIBC
+                    + body("""
                 done = [libc.shmget(4711, 4096, 0), libc.semget(4711, 1, 0), libc.msgget(4711, 0),
                         libc.mq_open(b"/hostile", 0)]
                 return [at for at, result in enumerate(done) if result >= 0]
-             """)}),
-            ("leaves a lock on the interpreter", body("""
+             """)
+                },
+            ),
+            (
+                "leaves a lock on the interpreter",
+                body("""
                 import fcntl, os
                 try: fcntl.flock(os.open(os.__file__, os.O_RDONLY), fcntl.LOCK_EX)
                 except OSError: pass
                 return ""
-             """), NOTHING, {"after": body("""
+             """),
+                NOTHING,
+                {
+                    "after": body("""
                 import fcntl, os
                 try: fcntl.flock(os.open(os.__file__, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError as error: return [str(error)]
                 return []
-             """)}),
-            ("leaves changed modules", body("""
+             """)
+                },
+            ),
+            (
+                "leaves changed modules",
+                body("""
                 import builtins, sys
                 builtins.hostile = sys.hostile = 1
                 sys.modules["hostile"] = sys
                 return ""
-             """), NOTHING, {"after": body("""
+             """),
+                NOTHING,
+                {
+                    "after": body("""
                 import builtins, sys
-                return [n for n in ("builtins", "sys") if hasattr(sys.modules[n], "hostile")] + [m for m in sys.modules if m == "hostile"]
-             """)}),
+                found = [name for name in ("builtins", "sys") if hasattr(sys.modules[name], "hostile")]
+                return found + ["hostile"] * ("hostile" in sys.modules)
+             """)
+                },
+            ),
         ],
     ),
     *letters(
         "B10",
         [
-            ("looks for open descriptors", body("""
+            (
+                "looks for open descriptors",
+                body("""
                 import os
                 found = []
                 for fd in range(65536):
                     try: os.fstat(fd); found.append(fd)
                     except OSError: pass
                 return found
-             """), value([0, 1, 2, 3], faults_too=False), {"limits": SLOW}),
-            ("reads its own descriptors", body("""
+             """),
+                value([0, 1, 2, 3], faults_too=False),
+                {"limits": SLOW},
+            ),
+            (
+                "reads its own descriptors",
+                body("""
                 import os
                 found = []
                 os.set_blocking(1, False); os.set_blocking(3, False)
@@ -345,13 +361,17 @@ ROWS: list[Row] = [
                     try: found.append(os.read(fd, 10))
                     except OSError: pass
                 return [x for x in found if x]
-             """), NOTHING),
+             """),
+                NOTHING,
+            ),
         ],
     ),
     *letters(
         "B11",
         [
-            ("types into the terminal", body("""
+            (
+                "types into the terminal",
+                body("""
                 import fcntl
                 found = []
                 for fd in (0, 1, 2, 3):
@@ -359,14 +379,18 @@ ROWS: list[Row] = [
                         try: fcntl.ioctl(fd, request, b"x"); found.append((fd, request))
                         except OSError: pass
                 return found
-             """), NOTHING),
+             """),
+                NOTHING,
+            ),
             ("opens the terminal", reads("/dev/tty", "/dev/console", "/dev/tty0", "/dev/pts/0", "/dev/ptmx"), NOTHING),
         ],
     ),
     *letters(
         "B12",
         [
-            ("searches its memory for the key", code("""
+            (
+                "searches its memory for the key",
+                code("""
                 import gc, hashlib, sys
                 def f(digest):
                     seen, found, queue = set(), [], list(gc.get_objects(0) + gc.get_objects(1) + gc.get_objects(2))
@@ -379,10 +403,11 @@ ROWS: list[Row] = [
                             if hashlib.sha256(each.encode("utf-8", "replace")).hexdigest() == digest: found.append(each)
                         queue += gc.get_referents(each)
                     return found
-             """), NOTHING, {"calls": lambda bait: [(bait.digest,)], "limits": Limits(wall_s=20.0)}),
+             """),
+                NOTHING,
+                {"calls": lambda bait: [(bait.digest,)], "limits": Limits(wall_s=20.0)},
+            ),
         ],
     ),
 ]
-"""Every input of kind B, save B13."""
-
-__all__ = ["QUICK", "ROWS"]
+"""Every input of B5 to B12."""
