@@ -8,7 +8,7 @@ from guerdon.systems.programming_puzzles.generators import Generator
 
 class CrackTheComposite(Generator):
     @staticmethod
-    def sat(d: int, n=8051):
+    def sat(d: int, n=7081):
         """Find a divisor of n other than 1 and n."""
         return 1 < d < n and n % d == 0
 
