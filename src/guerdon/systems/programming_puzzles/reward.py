@@ -79,7 +79,8 @@ def _given(content: object) -> Outcome | Score | None:
     if isinstance(content, Mapping):
         if "value" in content:
             return Outcome(content["value"])
-        if isinstance(content.get("code"), str):
+        code = content.get("code")
+        if isinstance(code, str) and code.strip():
             return None
     return Score.failed(FaultKind.INVALID, 'an answer is {"code": text} or {"value": data}')
 
