@@ -6,8 +6,8 @@ import atexit
 import contextlib
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -70,7 +70,7 @@ class LanguageModel(Learner[State]):
     iteration: int = 32
     """Bootstrap: attempts per unsolved puzzle in one iteration (authors' code)."""
     stop_when_solved: bool = False
-    """Ask no more of a solved puzzle: cheaper, but pass@k then needs k = 1. Bootstrap always does."""
+    """Ask no more of a solved puzzle: cheaper, but pass@k is then biased. Bootstrap always does."""
 
     name: ClassVar[str] = "lm"
 
@@ -103,43 +103,39 @@ class LanguageModel(Learner[State]):
         """The next samples; those that the provider failed to give come again in a later ask.
 
         Raises:
-            ProviderError: it gave none at all, also when asked again.
+            ProviderError: it gave nothing, nor for the puzzles that would come next.
         """
-        plan = self._plan(problem, state)
-        if not plan:
-            return []
-        model, turn = opened(self.model), Counter(plan)
-        data = {task.id: task.data for task in problem.tasks if task.id in turn}
-        solved = _pairs(problem, state) if self.prompt == "bootstrap" else []
-        asked = {task: self._question(model, data[task], solved, rng) for task in turn}
-        prompts = {task: prompt for task, (prompt, _) in asked.items()}
-        drawn = self._draw(model, prompts, turn, int(rng.integers(1 << 31)))
-        index: Counter[str] = Counter(state["tried"])
-        answers = []
-        for task in plan:
-            each = next(drawn[task])
-            if not _owed(each):
-                answers.append(self._answer(task, data[task], each, asked[task][1], index[task], prompts[task]))
-                index[task] += 1
-        return answers
+        owed: dict[str, Json] = {}
+        fault = ""
+        for _ in range(RETRIES + 1):
+            plan = self._plan(problem, state, owed) or self._plan(problem, state)
+            if not plan:
+                return []
+            answers, faults = self._samples(problem, state, plan, rng)
+            given = {answer.task for answer in answers}
+            owed.update((task, count) for task, count in Counter(plan).items() if task not in given)
+            if answers:
+                first = replace(answers[0], note={**answers[0].note, "owed": owed}) if owed else answers[0]
+                return [first, *answers[1:]]
+            fault = faults[-1]
+        raise ProviderError(f"{self.model} gives texts", f"{RETRIES + 1} times faults only, {fault}", "Run it again")
 
     def tell(self, problem: Problem, state: State, judged: Sequence[Judged], rng: Rng) -> State:
-        """Count the samples, keep each puzzle's first solution, and notice what the provider owes."""
+        """Count the samples, keep each puzzle's first solution, and note what the provider owes."""
         tried, lost, missed, solved = (dict(state[name]) for name in ("tried", "lost", "missed", "solved"))
-        got = Counter(item.task.id for item in judged)
-        for task, wanted in Counter(self._plan(problem, state)).items():
-            if got[task]:
-                missed.pop(task, None)
-                continue
-            missed[task] = missed.get(task, 0) + 1
-            if missed[task] > RETRIES:
-                lost[task] = lost.get(task, 0) + wanted
-                del missed[task]
         for item in judged:
-            tried[item.task.id] = tried.get(item.task.id, 0) + 1
-            content = item.answer.content
+            task, content = item.task.id, item.answer.content
+            tried[task] = tried.get(task, 0) + 1
+            missed.pop(task, None)
             if item.score.value == 1.0 and isinstance(content, Mapping) and "code" in content:
-                solved.setdefault(item.task.id, content["code"])
+                solved.setdefault(task, content["code"])
+        for item in judged:
+            owed: Any = item.answer.note.get("owed", {})
+            for task, count in owed.items():
+                missed[task] = missed.get(task, 0) + 1
+                if missed[task] > RETRIES:
+                    lost[task] = lost.get(task, 0) + count
+                    del missed[task]
         tokens = state["tokens"] + sum(item.answer.tokens for item in judged)
         return {**state, "tried": tried, "lost": lost, "missed": missed, "solved": solved, "tokens": tokens}
 
@@ -150,12 +146,16 @@ class LanguageModel(Learner[State]):
 
     # ── whose turn it is ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _plan(self, problem: Problem, state: State) -> list[str]:
-        """The puzzles of the next ask, once per sample: a function of the state alone, so that `tell` knows it too."""
+    def _plan(self, problem: Problem, state: State, without: Container[str] = ()) -> list[str]:
+        """The puzzles of the next ask, once per sample."""
         bootstrap = self.prompt == "bootstrap"
         done = {task.id: state["tried"].get(task.id, 0) + state["lost"].get(task.id, 0) for task in problem.tasks}
         leave = state["solved"] if bootstrap or self.stop_when_solved else {}
-        left = {task: count for task, count in done.items() if count < self.attempts and task not in leave}
+        left = {
+            task: count
+            for task, count in done.items()
+            if count < self.attempts and task not in leave and task not in without
+        }
         if not left:
             return []
         if bootstrap:
@@ -176,6 +176,25 @@ class LanguageModel(Learner[State]):
         return plan[: self.batch]
 
     # ── asking and reading ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _samples(self, problem: Problem, state: State, plan: Sequence[str], rng: Rng) -> tuple[list[Answer], list[str]]:
+        """An answer for each sample that came, in the plan's order, and the faults of the others."""
+        model, turn = opened(self.model), Counter(plan)
+        data = {task.id: task.data for task in problem.tasks if task.id in turn}
+        solved = _pairs(problem, state) if self.prompt == "bootstrap" else []
+        asked = {task: self._question(model, data[task], solved, rng) for task in turn}
+        drawn = self._draw(model, {task: prompt for task, (prompt, _) in asked.items()}, turn, rng)
+        index: Counter[str] = Counter(state["tried"])
+        answers, faults = [], []
+        for task in plan:
+            each = next(drawn[task])
+            # What the prompt itself is to blame for (it is too long) will not go better next time: it is an attempt.
+            if each.fault is not None and each.fault.whose != "solver":
+                faults.append(str(each.fault))
+                continue
+            answers.append(self._answer(task, data[task], each, *asked[task], index[task]))
+            index[task] += 1
+        return answers, faults
 
     def _question(
         self, model: Model, data: Mapping[str, Json], solved: list[tuple[str, str]], rng: Rng
@@ -207,24 +226,19 @@ class LanguageModel(Learner[State]):
         )
 
     def _draw(
-        self, model: Model, prompts: Mapping[str, Prompt], turn: Counter[str], seed: int
+        self, model: Model, prompts: Mapping[str, Prompt], turn: Counter[str], rng: Rng
     ) -> dict[str, Iterator[Generation]]:
         """So many different generations for each puzzle; one call for all that need the same number."""
-        fault = ""
-        for retry in range(RETRIES + 1):
-            drawn: dict[str, list[Generation]] = {}
-            for n in sorted(set(turn.values())):
-                tasks = [task for task in turn if turn[task] == n]
-                texts = model.generate([prompts[task] for task in tasks], self._sampling(n, (seed + retry) % (1 << 31)))
-                drawn.update(zip(tasks, texts, strict=True))
-            owed = [each for texts in drawn.values() for each in texts if _owed(each)]
-            if len(owed) < turn.total():
-                return {task: iter(texts) for task, texts in drawn.items()}
-            fault = str(owed[-1].fault)
-        raise ProviderError(f"{self.model} gives texts", f"{RETRIES + 1} times faults only, {fault}", "Run it again")
+        drawn: dict[str, Iterator[Generation]] = {}
+        seed = int(rng.integers(1 << 31))
+        for n in sorted(set(turn.values())):
+            tasks = [task for task in turn if turn[task] == n]
+            texts = model.generate([prompts[task] for task in tasks], self._sampling(n, seed))
+            drawn.update((task, iter(each)) for task, each in zip(tasks, texts, strict=True))
+        return drawn
 
     def _answer(
-        self, task: str, data: Mapping[str, Json], each: Generation, number: int, index: int, prompt: Prompt
+        self, task: str, data: Mapping[str, Json], each: Generation, prompt: Prompt, number: int, index: int
     ) -> Answer:
         """What is handed in: source, or the raw text of a reply that is none, which the judge calls invalid."""
         read = self._read(data, each.text, number)
@@ -274,11 +288,6 @@ def _opened(spec: str) -> Model:
     model = open_model(spec)
     atexit.register(model.close)
     return model
-
-
-def _owed(each: Generation) -> bool:
-    """Whether the provider owes this text. What the prompt itself is to blame for will not go better next time."""
-    return each.fault is not None and each.fault.whose != "solver"
 
 
 def _pairs(problem: Problem, state: State) -> list[tuple[str, str]]:
