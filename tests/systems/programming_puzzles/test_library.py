@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-def"
 """The packaged puzzles and the rules for authors."""
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from guerdon.systems.programming_puzzles.generators import (
 from guerdon.systems.programming_puzzles.puzzle import Puzzle, load_puzzles, save_puzzles, verifier_source
 
 PUZZLES = packaged()
+
+DOING_NOTHING: tuple[Any, ...] = (0, "", [], False, 0.0, None)
 
 
 def satisfied(puzzle: Puzzle, answer: Any) -> bool:
@@ -75,7 +78,7 @@ def test_doing_nothing_solves_no_puzzle_but_a_few_warm_ups() -> None:
     solved = {
         puzzle.name: puzzle.module
         for puzzle in PUZZLES
-        for answer in (0, "", [], False, 0.0, None)
+        for answer in DOING_NOTHING
         if puzzle.answer_type.check(answer) is None and satisfied(puzzle, answer)
     }
     assert set(solved.values()) <= {"basic.py"}
@@ -238,6 +241,8 @@ BROKEN = [
     (MODULE.replace("a=6", "a"), "Six.sat takes an answer and inputs with defaults"),
     (MODULE.replace("sol(a)", "sol(b)"), "A solution takes the inputs ['a']: Six.sol takes ['b']"),
     (MODULE.replace("n: int", "n"), 'Field "ans_type"'),
+    ("class Six(Generator):\n    sat = staticmethod(lambda n, a=6: n == a)", "Six.sat must be a plain function"),
+    (f"exec({MODULE!r})", "Six.sat must have its source in a file"),
 ]
 
 

@@ -78,7 +78,7 @@ def test_verifier_and_reference_run_together() -> None:
     assert verifier["sat"](solution["sol"](**puzzle.inputs)) is True
 
 
-@pytest.mark.parametrize("body", ["return [1] * n", "    return [1] * n", "x = [1]\nreturn x * n"])
+@pytest.mark.parametrize("body", ["return [1] * n", "    return [1] * n", "x = [1]\nreturn x * n", "\nreturn [1] * n"])
 def test_a_body_may_be_indented_or_not(body: str) -> None:
     space: dict[str, Any] = {}
     exec(Puzzle.from_json(ITEM).solution_source(body), space)

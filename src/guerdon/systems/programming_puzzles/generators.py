@@ -146,9 +146,15 @@ class _Source:
         method = vars(owner).get(name)
         if not isinstance(method, staticmethod):
             raise ConfigError(f"{self.place} must be a static method", f"got {method!r}", "Put @staticmethod above it")
-        text = textwrap.dedent(inspect.getsource(method.__func__))
-        node = ast.parse(text).body[0]
-        assert isinstance(node, ast.FunctionDef)
+        try:
+            text = textwrap.dedent(inspect.getsource(method.__func__))
+            node = ast.parse(text).body[0]
+        except (OSError, SyntaxError) as error:
+            raise ConfigError(
+                f"{self.place} must have its source in a file", str(error), "Save it in a module"
+            ) from None
+        if not isinstance(node, ast.FunctionDef):
+            raise ConfigError(f"{self.place} must be a plain function", f"got {text.strip()}", "Write it with def")
         self.lines = text.splitlines()
         self.node = node
         self.arguments = [argument.arg for argument in node.args.args]

@@ -169,7 +169,7 @@ class Puzzle:
 
     def solution_source(self, body: str) -> str:
         """The source of a whole solution module from a body, indented or not."""
-        if body[:1] not in (" ", "\t", "\n"):
+        if body.lstrip("\n")[:1] not in (" ", "\t"):
             body = textwrap.indent(body, "    ")
         return f"{PRELUDE}{self.sol_header}\n{body}\n"
 

@@ -58,7 +58,7 @@ class PocketOfCoins(Generator):
 class SmudgedReceipt(Generator):
     @staticmethod
     def sat(n: int, printed="6?73?", price=72):
-        """The receipt is smudged: find the total, knowing its readable digits and that all items cost the same price."""
+        """The receipt is smudged. Find the total: its readable digits are known, and all items had the same price."""
         digits = str(n)
         fits = len(digits) == len(printed) and all(p in ("?", d) for p, d in zip(printed, digits))
         return fits and n % price == 0
@@ -80,7 +80,7 @@ class SmudgedReceipt(Generator):
 class MirrorMultiple(Generator):
     @staticmethod
     def sat(n: int, k=4):
-        """Find a number that reads backwards when it is multiplied by k."""
+        """Find a number that turns into its own mirror image when it is multiplied by k."""
         return 0 < n < 10**30 and int(str(n)[::-1]) == k * n
 
     @staticmethod
@@ -268,7 +268,7 @@ class EndlessDecimal(Generator):
 class CensusTaker(Generator):
     @staticmethod
     def sat(x: List[int], product=36, total=13):
-        """Three children: the product and the sum of their ages are known, and only one is the oldest. Ages ascending?"""
+        """The ages of three children have this product and this total, and only one is the oldest. List them ascending."""
         return len(x) == 3 and 0 < x[0] <= x[1] < x[2] and x[0] * x[1] * x[2] == product and sum(x) == total
 
     @staticmethod
@@ -306,7 +306,7 @@ class VampireTeeth(Generator):
     @staticmethod
     def sat(x: List[int], low=1200, high=1300):
         """Find two numbers whose product lies in the range and is written with exactly the digits of the two."""
-        product = x[0] * x[1] if len(x) == 2 and 0 < min(x) and max(x) < 10**6 else 0
+        product = x[0] * x[1] if len(x) == 2 and min(x) > 0 and max(x) < 10**6 else 0
         return low <= product <= high and sorted(str(product)) == sorted(f"{x[0]}{x[1]}")
 
     @staticmethod

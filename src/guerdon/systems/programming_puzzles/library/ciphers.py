@@ -62,7 +62,7 @@ class KeywordCipher(Generator):
 class FenceRails(Generator):
     @staticmethod
     def sat(s: str, rails=3, cipher="ttohlaugdhig"):
-        """The message was dealt onto the rails in turn, letter by letter, and the rails were read one after the other."""
+        """A message was dealt onto the rails in turn, letter by letter, and then read rail by rail. What was it?"""
         return len(s) == len(cipher) and "".join(s[i::rails] for i in range(rails)) == cipher
 
     @staticmethod
@@ -122,7 +122,10 @@ class PageLineWord(Generator):
 class CardNumber(Generator):
     @staticmethod
     def sat(s: str, start="4402561890", length=11):
-        """Complete the card number: from the right, every second digit is doubled (minus 9 if above 9); the sum ends in 0."""
+        """Complete the card number to this length so that its check sum ends in 0.
+
+        From the right, every second digit is doubled, less 9 if that is above 9, and all are added up.
+        """
         digits = [int(c) for c in reversed(s)] if s.isdecimal() and len(s) == length else [1]
         total = sum(digits[::2]) + sum(2 * d - 9 * (d > 4) for d in digits[1::2])
         return s.startswith(start) and s.isascii() and total % 10 == 0
@@ -143,7 +146,10 @@ class CardNumber(Generator):
 class BookNumber(Generator):
     @staticmethod
     def sat(s: str, start="571288043"):
-        """Complete the ten-character book number: weighted 10, 9, ..., 1, it is a multiple of 11; a last X counts 10."""
+        """Complete the ten-character book number.
+
+        Weighted with 10, 9, ..., 1 its digits add up to a multiple of 11; X in the last place counts 10.
+        """
         if len(s) != 10 or not s.startswith(start) or s[9] not in "0123456789X":
             return False
         values = [10 if c == "X" else int(c) for c in s]

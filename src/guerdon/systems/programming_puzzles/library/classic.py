@@ -114,7 +114,7 @@ class ThriftyRuler(Generator):
 class DigitWhirlpool(Generator):
     @staticmethod
     def sat(n: int, k=5):
-        """Sort four digits down and up and subtract: again and again. Find a start that first hits 6174 after k rounds."""
+        """Sort four digits down and up and subtract, again and again. Which start first hits 6174 after k rounds?"""
         if not 1000 <= n <= 9999 or n == 6174:
             return False
         for _ in range(k):
@@ -269,7 +269,7 @@ class SayWhatYouSee(Generator):
 class LetterArithmetic(Generator):
     @staticmethod
     def sat(x: List[int], letters="GOTU", add=["TO", "GO"], total="OUT"):
-        """Give each letter its own digit, in the order of `letters`, so that the sum is right and no word starts with 0."""
+        """Give each of the `letters`, in their order, its own digit so that the sum holds. No word starts with 0."""
         digit = dict(zip(letters, map(str, x)))
         if len(set(x)) != len(letters) or len(x) != len(letters) or not all(0 <= d <= 9 for d in x):
             return False
@@ -314,7 +314,7 @@ class WeighEverything(Generator):
 class PostageStamps(Generator):
     @staticmethod
     def sat(x: List[int], kinds=3, stamps=3, reach=15):
-        """Print few kinds of stamp so that every postage from 1 to the reach fits on a letter with room for few stamps."""
+        """Choose the values of the kinds of stamp so that a few stamps make up every postage from 1 to the reach."""
         totals = {0}
         for _ in range(stamps):
             totals |= {total + v for total in totals for v in x[:6] if total + v <= reach}

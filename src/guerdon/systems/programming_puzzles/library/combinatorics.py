@@ -9,9 +9,12 @@ from guerdon.systems.programming_puzzles.generators import Generator
 class AllSumsDiffer(Generator):
     @staticmethod
     def sat(x: List[int], k=5, most=13):
-        """Find k numbers from 1 to `most`, ascending, such that no two pairs (a number may pair with itself) agree in sum."""
+        """Find k ascending numbers from 1 to `most` such that no two pairs have the same sum.
+
+        A number may be paired with itself.
+        """
         sums = {a + b for i, a in enumerate(x[:20]) for b in x[: i + 1]}
-        return len(x) == k and x == sorted(x) and 0 < x[0] and x[-1] <= most and len(sums) == k * (k + 1) // 2
+        return len(x) == k and x == sorted(x) and x[0] > 0 and x[-1] <= most and len(sums) == k * (k + 1) // 2
 
     @staticmethod
     def sol(k, most):

@@ -60,7 +60,10 @@ class WinningCross(Generator):
 class LampsOut(Generator):
     @staticmethod
     def sat(x: List[int], lit=[1, 3, 4, 5, 7], side=3):
-        """Pressing a lamp flips it and its neighbours on a square board, numbered row by row from 0. Put all lamps out."""
+        """Pressing a lamp flips it and its neighbours on a square board. Put all lamps out.
+
+        Lamps are numbered row by row from 0.
+        """
         lamps = set(lit)
         for cell in x[:50]:
             row, column = divmod(cell, side)
@@ -97,7 +100,7 @@ class LampsOut(Generator):
 class WaterJugs(Generator):
     @staticmethod
     def sat(x: List[List[int]], jugs=[3, 5], goal=4, most=8):
-        """Measure the goal by pouring [from, to] until one is empty or the other full. Number -1 is the tap and the drain."""
+        """Measure out the goal by pouring [from, to] until one is empty or the other full; -1 is the tap and the drain."""
         water = [0] * len(jugs)
         for a, b in x[:most]:
             available = water[a] if a >= 0 else 10**9
@@ -125,7 +128,7 @@ class WaterJugs(Generator):
 class TowerMoves(Generator):
     @staticmethod
     def sat(x: List[List[int]], discs=3, target=2):
-        """Move the tower from peg 0 to the target peg, disc by disc, never a larger one on a smaller, without detours."""
+        """Move the tower from peg 0 to the target, disc by disc, never a larger one on a smaller, without detours."""
         pegs = [list(range(discs, 0, -1)), [], []]
         for a, b in x[: 2**discs]:
             disc = pegs[a].pop()
@@ -342,7 +345,7 @@ class SecretPegs(Generator):
 class MineStrip(Generator):
     @staticmethod
     def sat(x: List[bool], counts=[1, 1, 2, 1]):
-        """Along a strip of cells, each number counts the mines in its cell and in the two beside it. Where are the mines?"""
+        """Each number counts the mines in its cell of a strip and in the two beside it. Where are the mines?"""
         near = [sum(x[max(0, i - 1) : i + 2]) for i in range(len(x[:100]))]
         return len(x) == len(counts) and near == counts
 
@@ -364,7 +367,7 @@ class MineStrip(Generator):
 class LastBiscuit(Generator):
     @staticmethod
     def sat(n: int, biscuits=31, most=4):
-        """In turn take 1 to `most` biscuits; whoever takes the last one wins. How many do you take now to be sure to win?"""
+        """In turn take 1 to `most` biscuits; whoever takes the last one wins. How many do you take to be sure of it?"""
         return 1 <= n <= most and (biscuits - n) % (most + 1) == 0
 
     @staticmethod

@@ -265,7 +265,7 @@ class KeepYourDistance(Generator):
     @staticmethod
     def sat(x: List[List[int]], side=4, people=5, square=5):
         """Seat people on a grid, 0 to `side` both ways, with squared distances of at least `square` between any two."""
-        inside = len(x) == people and all(len(p) == 2 and 0 <= min(p) and max(p) <= side for p in x)
+        inside = len(x) == people and all(len(p) == 2 and min(p) >= 0 and max(p) <= side for p in x)
         return inside and all((a - c) ** 2 + (b - d) ** 2 >= square for i, (a, b) in enumerate(x) for c, d in x[:i])
 
     @staticmethod
@@ -348,7 +348,7 @@ class FencedTriangle(Generator):
 class SightOfTheTower(Generator):
     @staticmethod
     def sat(x: float, tower=5.0, eye=13.0):
-        """A round tower has this radius, and you stand this far from its centre. How long is your line of sight to its edge?
+        """A round tower has this radius, and you stand this far from its centre. How far is the edge that you see?
 
         The answer may miss by 1e-6.
         """

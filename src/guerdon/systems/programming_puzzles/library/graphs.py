@@ -41,8 +41,8 @@ class PaintTheMap(_RandomGraph):
 
     def gen_random(self):
         n = self.random.randrange(6, 14)
-        edges = self.edges(n, 2 * n)
-        self.add(borders=[[a, b] for a, b in edges if a % 3 != b % 3], countries=n, paints=3)
+        paint = [self.random.randrange(3) for _ in range(n)]
+        self.add(borders=[[a, b] for a, b in self.edges(n, 2 * n) if paint[a] != paint[b]], countries=n, paints=3)
 
 
 class PostRoute(_RandomGraph):
@@ -111,8 +111,8 @@ class LampPosts(_RandomGraph):
 
     def gen_random(self):
         n, k = self.random.randrange(6, 11), self.random.randrange(2, 5)
-        edges = [[a, b] for a, b in self.edges(n, 2 * n) if a < k]
-        self.add(streets=edges, most=k)
+        lit = self.random.sample(range(n), k)
+        self.add(streets=[[a, b] for a, b in self.edges(n, 2 * n) if a in lit or b in lit], most=k)
 
 
 class QuietGuests(_RandomGraph):
@@ -173,7 +173,7 @@ class CheapestCable(_RandomGraph):
     @staticmethod
     def sol(offers, houses, budget):
         group, x = list(range(houses)), []
-        for price, a, b, i in sorted((price, a, b, i) for i, (a, b, price) in enumerate(offers)):
+        for _price, a, b, i in sorted((price, a, b, i) for i, (a, b, price) in enumerate(offers)):
             if group[a] != group[b]:
                 x.append(i)
                 group = [group[a] if g == group[b] else g for g in group]

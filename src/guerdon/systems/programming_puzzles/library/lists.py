@@ -212,13 +212,13 @@ class RisingLine(Generator):
     def sol(heights, k):
         best = []
         for j, height in enumerate(heights):
-            best.append(max((b for i, b in enumerate(best) if heights[i] < height), key=len, default=[]) + [j])
+            best.append([*max((b for i, b in enumerate(best) if heights[i] < height), key=len, default=[]), j])
         return next(b for b in best if len(b) == k)
 
     def gen_random(self):
         heights = self.random.sample(range(140, 200), self.random.randrange(8, 30))
         best = []
-        for j, height in enumerate(heights):
+        for height in heights:
             best.append(1 + max((b for i, b in enumerate(best) if heights[i] < height), default=0))
         self.add(heights=heights, k=max(best))
 

@@ -142,7 +142,7 @@ class RoundTableFeud(Generator):
 class PartlyTrue(Generator):
     @staticmethod
     def sat(n: int, divisors=[2, 3, 5, 7], true=2, low=50):
-        """Someone claims that n is divisible by each of these numbers. Exactly so many claims hold, and n is above `low`."""
+        """Someone claims that n, above `low`, is divisible by each of these numbers. Exactly so many claims are true."""
         return low < n < 10**9 and sum(n % d == 0 for d in divisors) == true
 
     @staticmethod
@@ -156,8 +156,8 @@ class PartlyTrue(Generator):
 
 class NandMachine(Generator):
     @staticmethod
-    def sat(x: List[bool], gates=[[0, 1], [1, 2], [3, 4]], inputs=3):
-        """Each gate joins two earlier signals and is off only if both are on. Set the inputs so that the last gate is off."""
+    def sat(x: List[bool], gates=[[0, 1], [2, 3], [2, 4]], inputs=3):
+        """Each gate joins two earlier signals and is off only if both are on. Turn the last gate off by the inputs."""
         signals = list(x[:inputs])
         for a, b in gates:
             signals.append(not (signals[a] and signals[b]))

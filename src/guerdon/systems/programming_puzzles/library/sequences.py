@@ -9,7 +9,7 @@ from guerdon.systems.programming_puzzles.generators import Generator
 class OwnFibonacci(Generator):
     @staticmethod
     def sat(x: List[int], n=10, term=123):
-        """Choose two starting numbers, 0 < a < b, so that adding the last two again and again makes this n-th number."""
+        """Choose two starting numbers, 0 < a < b, so that adding the last two over and over makes this n-th number."""
         if len(x) != 2 or not 0 < x[0] < x[1]:
             return False
         a, b = x

@@ -212,7 +212,7 @@ class TightLuggage(Generator):
 class Stutter(Generator):
     @staticmethod
     def sat(s: str, word="balon", n=9):
-        """Stutter: repeat letters of the word in place until it has n letters, with no letter more than 4 times over."""
+        """Stutter: repeat letters of the word in place until it has n letters, none of them five times in a row."""
         told = "".join(c for i, c in enumerate(s) if i == 0 or s[i - 1] != c)
         return len(s) == n and told == word and all(c * 5 not in s for c in word)
 
