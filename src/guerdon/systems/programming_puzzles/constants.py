@@ -19,6 +19,9 @@ from guerdon.systems.programming_puzzles import evaluate as ev
 TICKS = 20_000
 """Ticks for all constant sub-expressions of one puzzle."""
 
+SHORT = 4
+"""Longest list in an input whose elements are constants of their own: long ones would crowd out everything else."""
+
 BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: op.add,
     ast.Sub: op.sub,
@@ -188,10 +191,12 @@ def _is_plain(value: Any) -> bool:
 
 
 def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Literals inside an input: the elements of a short list."""
-    if type(value) is list and len(value) <= 4:
+    """Literals inside an input: the elements of a short list, and the numbers and texts of a short list of lists."""
+    if type(value) is list and len(value) <= SHORT:
         for index, part in enumerate(value):
             yield f"{name}[{index}]", part
+            if type(part) is list and len(part) <= SHORT:
+                yield from _parts(f"{name}[{index}]", part)
 
 
 def _computed(verifier: Verifier) -> Iterator[tuple[ast.expr, Any]]:

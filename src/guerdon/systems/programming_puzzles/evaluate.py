@@ -17,6 +17,9 @@ MAX_BITS = 14_000
 MAX_ITEMS = 1 << 17
 """Longest text or list, counted through all levels of nesting."""
 
+MAX_ROWS = 1 << 11
+"""Rows of a loop inside a loop whose length is not known beforehand."""
+
 KEPT = 1 << 12
 """Values of so many elements are computed anew when needed again, so that tables of programs stay small."""
 
@@ -334,6 +337,18 @@ def collect_zipped(scope: tuple[Any, ...], sources: Sequence[Any], inner: Sequen
     """`[BODY for x, y in zip(LEFT, RIGHT)]`."""
     (body,) = inner
     return [body((*scope, x, y)) for x, y in zip(*sources)]
+
+
+def collect_nested(scope: tuple[Any, ...], sources: Sequence[Any], inner: Sequence[Run]) -> list[Any]:
+    """`[BODY for x in LEFT for y in RIGHT]` where RIGHT may depend on x; slots: body, left, right."""
+    body, right = inner
+    found: list[Any] = []
+    for x in sources[0]:
+        for y in right((*scope, x)):
+            found.append(body((*scope, x, y)))
+            if len(found) > MAX_ROWS:
+                raise RefusedError("too many rows")
+    return found
 
 
 def collect_pairs(scope: tuple[Any, ...], sources: Sequence[Any], inner: Sequence[Run]) -> list[Any]:

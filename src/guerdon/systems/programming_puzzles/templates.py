@@ -79,6 +79,7 @@ def _operators(kind: str, table: dict[str, Callable[..., Any]], other: str | Non
 def _integers() -> Iterator[Template]:
     yield from const("int", 0, 1, 2, weight=2.0)
     yield from const("int", 3, 4, 5, 10, 100, 1000)
+    yield from const("int", 6, 7, 8, 9, weight=0.5)
     yield Template("int: -1", lambda: -1, 2.0)
     yield from _operators("int", {"+": op.add, "-": op.sub, "*": op.mul, "//": op.floordiv}, None)
     yield Template("int: {int} % {int}", op.mod)
@@ -213,6 +214,7 @@ def _truths() -> Iterator[Template]:
             "{str} == {str}": op.eq,
             "{str} != {str}": op.ne,
             "{str} in {str}": lambda a, b: a in b,
+            "{str} not in {str}": lambda a, b: a not in b,
             "{int} in {List[int]}": lambda a, b: a in b,
             "{str} in {List[str]}": lambda a, b: a in b,
             "{str}.isalpha()": str.isalpha,
@@ -359,6 +361,7 @@ _SOURCES = {
     "List[List[float]]": "List[float]",
     "List[List[List[int]]]": "List[List[int]]",
 }
+_ROWS = {"int": "range", "str": "List[str]"}
 _BODIES = ("int", "str", "bool", "float", "List[int]", "List[str]", "List[float]")
 
 
@@ -409,9 +412,10 @@ def _filters() -> Iterator[Template]:
         text = f"List[int]: [@0 for @0, @1 in enumerate({{{source}}}) if {{bool}}]"
         yield Template(text, _places, 0.5, ((), ("int", _SOURCES[source])))
     yield Template("List[int]: [{int} for @0 in {List[int]} if {bool}]", ev.collect_if, 0.5, (("int",), (), ("int",)))
-    yield Template(
-        "List[int]: [{int} for @0 in {range} for @1 in {range}]", ev.collect_product, 0.3, (("int", "int"), (), ())
-    )
+    for element in ("int", "str"):
+        text = f"List[{element}]: [{{{element}}} for @0 in {{{_ROWS[element]}}} for @1 in {{range}}]"
+        x = _SOURCES[_ROWS[element]]
+        yield Template(text, ev.collect_nested, 0.3, ((x, "int"), (), (x,)))
     yield Template(
         "List[str]: [{str} for @0 in {str} for @1 in {str}]", ev.collect_product, 0.3, (("str", "str"), (), ())
     )
