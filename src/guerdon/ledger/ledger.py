@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from guerdon.core.errors import LedgerError, did_you_mean
 from guerdon.core.task import Task
-from guerdon.ledger import codec, locks, migrate
+from guerdon.ledger import codec, locks, migrate, troubles
 from guerdon.ledger.adding import Adding, check_status
 from guerdon.ledger.blobs import Blobs
 from guerdon.ledger.codec import pack, unpack
@@ -72,7 +72,10 @@ class Ledger:
         """
         place = Place.of(url, files)
         if place.path is not None:
-            check_file(place.path, create)
+            try:
+                check_file(place.path, create)
+            except OSError as error:
+                raise troubles.of_system(error, place.name) from error
         ledger = cls(Database(place, durable, patience), (str(url), durable, create, files and str(files), patience))
         try:
             ledger._start()
@@ -100,8 +103,9 @@ class Ledger:
 
     @property
     def url(self) -> str:
-        """What it was opened by, absolute, password included: open it again with this in another process."""
-        return self._database.place.url.render_as_string(hide_password=False)
+        """What opens it again in another process: the path of its file, or its URL with the password."""
+        place = self._database.place
+        return str(place.path or place.url.render_as_string(hide_password=False))
 
     @property
     def folder(self) -> Path:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from guerdon.core.errors import LedgerError
 
 MAGIC = b"SQLite format 3\x00"
+LONGEST_NAME = 247  # SQLite adds "-journal"
 NETWORK = frozenset({"nfs", "nfs3", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "ncpfs", "afs", "ceph", "lustre"})
 PERHAPS_NETWORK = ("9p", "fuse")
 
@@ -41,8 +42,10 @@ class Place:
             LedgerError: it is neither.
         """
         text = str(where)
-        if isinstance(where, Path) or "://" not in text:
+        if isinstance(where, Path) or text.startswith("/") or "://" not in text:
             return cls._file(Path(where), files)
+        if text.startswith("sqlite:///") and text != "sqlite:///:memory:":
+            return cls._file(Path(text.removeprefix("sqlite:///")), files)
         try:
             url = make_url(text)
         except (ArgumentError, ValueError) as error:
@@ -51,9 +54,7 @@ class Place:
             ) from None
         kind = url.get_backend_name()
         if kind == "sqlite":
-            if url.database in (None, "", ":memory:"):
-                return cls(url, None, Path(files) if files else None)
-            return cls._file(Path(url.database), files)
+            return cls(url, None, Path(files).absolute() if files else None)
         if kind in ("postgresql", "postgres"):
             url = url.set(drivername="postgresql+psycopg")
             return cls(url, None, Path(files).absolute() if files else None)
@@ -63,7 +64,7 @@ class Place:
     def _file(cls, path: Path, files: str | Path | None) -> Place:
         path = path.expanduser().absolute()
         url = URL.create("sqlite", database=str(path))
-        return cls(url, path, Path(files).absolute() if files else _beside(path))
+        return cls(url, path, Path(files).absolute() if files else path.with_name(f"{path.name}.files"))
 
     @property
     def name(self) -> str:
@@ -74,13 +75,6 @@ class Place:
     def server(self) -> bool:
         """True for PostgreSQL."""
         return self.url.get_backend_name() == "postgresql"
-
-
-def _beside(path: Path) -> Path:
-    name = f"{path.name}.files"
-    if len(os.fsencode(name)) > 255:
-        name = f"{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.files"
-    return path.with_name(name)
 
 
 def data_folder(place: Place, environment: Mapping[str, str] = os.environ) -> Path:
@@ -108,6 +102,10 @@ def check_file(path: Path, create: bool) -> None:
     """
     if path.is_dir():
         raise LedgerError("a ledger is a file", f"{path} is a folder", f"Name a file in it: {path / 'guerdon.db'}")
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise LedgerError(
+            f"a name of at most {LONGEST_NAME} bytes", f"{path.name[:40]}... is longer", "Choose a shorter one"
+        )
     if not path.parent.is_dir():
         raise LedgerError(
             "a ledger lies in an existing folder", f"there is no {path.parent}", f"Make it: mkdir -p {path.parent}"
