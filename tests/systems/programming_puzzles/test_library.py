@@ -63,6 +63,10 @@ def test_every_puzzle_has_a_statement_and_a_reference_that_solves_it() -> None:
         assert puzzle.sol_docstring.strip() not in puzzle.sat, puzzle.name
 
 
+def test_references_solve_the_instances_of_another_seed() -> None:
+    assert failing_references(build(load_generators(LIBRARY), per_generator=3, seed=11)) == []
+
+
 def test_no_two_puzzles_are_the_same() -> None:
     assert len({puzzle.sat for puzzle in PUZZLES}) == len(PUZZLES)
 

@@ -225,7 +225,8 @@ class FractionStaircase(Generator):
         return x
 
     def gen_random(self):
-        self.add(p=self.random.randrange(100, 1000), q=self.random.choice([89, 97, 101, 83]))
+        q = self.random.choice([83, 89, 97, 101])
+        self.add(p=q * self.random.randrange(1, 9) + self.random.randrange(1, q), q=q)
 
 
 class ScribesFraction(Generator):
@@ -268,7 +269,7 @@ class EndlessDecimal(Generator):
 class CensusTaker(Generator):
     @staticmethod
     def sat(x: List[int], product=36, total=13):
-        """The ages of three children have this product and this total, and only one is the oldest. List them ascending."""
+        """The ages of three children have this product and total, and one child is the oldest. List them ascending."""
         return len(x) == 3 and 0 < x[0] <= x[1] < x[2] and x[0] * x[1] * x[2] == product and sum(x) == total
 
     @staticmethod
@@ -298,7 +299,7 @@ class AddedToItsMirror(Generator):
         return next(n for n in range(1, total) if n % 10 and n + int(str(n)[::-1]) == total)
 
     def gen_random(self):
-        n = self.random.randrange(100, 10000)
+        n = 10 * self.random.randrange(10, 1000) + self.random.randrange(1, 10)
         self.add(total=n + int(str(n)[::-1]))
 
 

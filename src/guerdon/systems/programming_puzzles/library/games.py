@@ -100,7 +100,7 @@ class LampsOut(Generator):
 class WaterJugs(Generator):
     @staticmethod
     def sat(x: List[List[int]], jugs=[3, 5], goal=4, most=8):
-        """Measure out the goal by pouring [from, to] until one is empty or the other full; -1 is the tap and the drain."""
+        """Measure out the goal by pouring [from, to] until one is empty or the other full; -1 is tap and drain."""
         water = [0] * len(jugs)
         for a, b in x[:most]:
             available = water[a] if a >= 0 else 10**9

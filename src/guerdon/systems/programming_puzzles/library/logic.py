@@ -142,7 +142,7 @@ class RoundTableFeud(Generator):
 class PartlyTrue(Generator):
     @staticmethod
     def sat(n: int, divisors=[2, 3, 5, 7], true=2, low=50):
-        """Someone claims that n, above `low`, is divisible by each of these numbers. Exactly so many claims are true."""
+        """Someone claims that n, above `low`, is divisible by each of these numbers. Exactly so many claims hold."""
         return low < n < 10**9 and sum(n % d == 0 for d in divisors) == true
 
     @staticmethod

@@ -158,7 +158,7 @@ class TwiceIsTheTable(Generator):
         for t in (1, -1):
             root = t * isqrt(abs(p * s - q * r))
             trace = isqrt(max(p + s + 2 * root, 0))
-            if trace and trace * trace == p + s + 2 * root:
+            if trace and trace * trace == p + s + 2 * root and (p + root) % trace == q % trace == r % trace == 0:
                 return [[(p + root) // trace, q // trace], [r // trace, (s + root) // trace]]
 
     def gen_random(self):

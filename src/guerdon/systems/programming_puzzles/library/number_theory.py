@@ -271,7 +271,7 @@ class AlmostSquareTwice(Generator):
 class FalseWitness(Generator):
     @staticmethod
     def sat(a: int, n=341):
-        """The number n is not prime. Find a base strictly between 1 and n - 1 that fails to notice: a to the n - 1 leaves 1."""
+        """Not prime, yet this n fools some base a strictly between 1 and n - 1: a to the n - 1 leaves 1. Which base?"""
         return 1 < a < n - 1 and pow(a, n - 1, n) == 1
 
     @staticmethod

@@ -113,7 +113,7 @@ class PackedRuns(Generator):
 class StackOfPlates(Generator):
     @staticmethod
     def sat(x: List[str], numbers=[2, 3, 7], goal=35):
-        """Reckon in postfix: numbers go on a stack, and +, - and * replace the top two. Reach the goal, each number once."""
+        """Postfix: numbers go on a stack, and +, - and * replace the top two. Reach the goal with each number once."""
         stack = []
         for token in x[:20]:
             if token in ("+", "-", "*"):
