@@ -112,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
 def said(body: dict[str, Any]) -> str:
     """What the server answers to a request: its prompt's last words and its seed."""
     prompt = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
-    return f"{prompt}|{body['seed']}"
+    return f"{prompt}|{body.get('seed')}"
 
 
 def payload(body: dict[str, Any], **changes: Any) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -149,25 +151,28 @@ def test_another_model_behind_the_same_url_is_a_miss(tmp_path: Path) -> None:
             assert kept.generate(["a"])[0][0].cached  # nobody says that it is another one
 
 
-def _work(file: str, job: int) -> None:
-    with cached(Scripted("echo"), file) as kept:
-        for at in range(20):
-            made = kept.generate([f"{at}", f"{job}.{at}"])
-            assert [group[0].text for group in made] == [f"{at}", f"{job}.{at}"]
+WORK = """
+import sys
+from guerdon.lm import Scripted, cached
+with cached(Scripted("echo"), sys.argv[1]) as kept:
+    for at in range(20):
+        made = kept.generate([f"{at}", f"{sys.argv[2]}.{at}"])
+        assert [group[0].text for group in made] == [f"{at}", f"{sys.argv[2]}.{at}"]
+"""
 
 
 def test_several_processes_and_threads_share_a_file(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "shared.sqlite"
-    jobs: list[Any] = [multiprocessing.get_context("spawn").Process(target=_work, args=(str(file), 0))]
-    jobs += [threading.Thread(target=_work, args=(str(file), job)) for job in (1, 2)]
-    for job in jobs:
-        job.start()
-    for job in jobs:
-        job.join()
-    assert jobs[0].exitcode == 0
-    with sqlite3.connect(file) as connection:
+    jobs = [subprocess.Popen([sys.executable, "-c", WORK, str(file), str(job)]) for job in range(2)]
+    with cached(Scripted("echo"), file) as kept:
+        threads = [threading.Thread(target=kept.generate, args=([f"{at}", f"t.{at}"],)) for at in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [job.wait() for job in jobs] == [0, 0]
+    with contextlib.closing(sqlite3.connect(file)) as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (80,)
-    connection.close()
 
 
 def test_a_file_that_is_no_cache_is_refused(tmp_path: Path) -> None:

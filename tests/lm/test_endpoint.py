@@ -141,8 +141,7 @@ def test_when_the_server_is_down_a_large_batch_does_not_wait_out_every_backoff()
     with FakeServer(usual="500") as server, endpoint(server, concurrency=2) as model:
         made = model.generate([str(at) for at in range(40)])
         assert all(group[0].fault for group in made)
-        # 3 attempts each until two have failed for good (more may have begun by then), later ones once.
-        assert len(server.asked) < 3 * 40
+        assert len(server.asked) < 60  # 3 attempts for those that began before it was known, then one each
         server.usual = "ok"
         assert model.generate(["x"])[0][0].fault is None
         asked = len(server.asked)
@@ -191,6 +190,7 @@ def test_tls_errors(tmp_path: Path) -> None:
         assert "attempt 2 of 2" in fault.detail
     if shutil.which("openssl") is None:
         pytest.skip("no openssl to make a certificate with")
+    waits.clear()
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1"]
     subprocess.run([*command, "-out", str(cert), "-keyout", str(key)], check=True, capture_output=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -54,6 +55,7 @@ class Client:
         self._largest, self._trust_env = largest, trust_env
         self._running: _Running | None = None
         self._closed = False
+        self._lock = threading.Lock()
         self._lost = 0  # requests in a row that used up their attempts
 
     def run(self, work: Callable[[], Any]) -> Any:
@@ -61,47 +63,65 @@ class Client:
         return self._live().loop.run(work())
 
     def _live(self) -> _Running:
-        if self._closed:
-            raise ConfigError("a model is used before it is closed", "it has been closed", "Open it again")
-        if self._running is None or not self._running.loop.alive:
-            connect, read, _ = self._times
-            timeout = httpx.Timeout(read, connect=connect, pool=None)
-            limits = httpx.Limits(max_connections=self._concurrency, max_keepalive_connections=self._concurrency)
-            made = httpx.AsyncClient(
-                timeout=timeout, limits=limits, trust_env=self._trust_env, headers=self._headers, follow_redirects=False
-            )
-            self._running = _Running(Loop("guerdon-lm"), made, asyncio.Semaphore(self._concurrency))
-            weakref.finalize(self, self._running.stop)
-        return self._running
+        with self._lock:
+            if self._closed:
+                raise ConfigError("a model is used before it is closed", "it has been closed", "Open it again")
+            if self._running is None or not self._running.loop.alive:
+                self._running = self._started()
+                weakref.finalize(self, self._running.stop)
+            return self._running
+
+    def _started(self) -> _Running:
+        connect, read, _ = self._times
+        client = httpx.AsyncClient(
+            timeout=httpx.Timeout(read, connect=connect, pool=None),
+            limits=httpx.Limits(max_connections=self._concurrency, max_keepalive_connections=self._concurrency),
+            trust_env=self._trust_env,
+            headers=self._headers,
+            follow_redirects=False,
+        )
+        slots = asyncio.Semaphore(self._concurrency)
+        # Requests that wait for another attempt keep their seat, so that a batch does not begin
+        # thousands of requests before it is known that the server is down.
+        return _Running(Loop("guerdon-lm"), client, slots, asyncio.Semaphore(2 * self._concurrency))
 
     async def ask(
         self, url: str, body: Mapping[str, Any] | None, parse: Callable[[dict[str, Any]], T], *, once: bool = False
     ) -> T:
         """Post JSON (or GET, without a body) and parse the JSON that comes back.
 
+        While the server is down, which as many failed requests in a row as may be under way show, each request gets
+        one attempt.
+
         Raises:
             ReplyError: no attempt brought a usable reply.
         """
-        # While the server is down, later requests of a batch get one attempt each: thousands of them would
-        # otherwise wait out their backoff one after the other.
-        down = self._lost >= self._concurrency
-        attempts = 1 if once or down else self._retry.attempts
-        for attempt in range(attempts):
-            try:
-                found = parse(parse_json(await self._send(url, body), self._retry.now()))
-            except ReplyError as broken:
-                if not broken.again or attempt + 1 == attempts or not self._retry.patient(broken.after):
-                    self._lost += broken.again and not once
-                    tries = f" (attempt {attempt + 1} of {attempts})" if broken.again else ""
-                    detail = self._clean(broken.detail) + tries
-                    if not self._retry.patient(broken.after):
-                        detail += f"; it asks to wait {broken.after:.0f} s"
-                    raise ReplyError(detail, again=broken.again, status=broken.status) from None
-                await self._retry.sleep(self._retry.wait(attempt, broken.after))
-            else:
-                self._lost = 0
-                return found
-        raise AssertionError("unreachable")
+        async with self._live().seats:
+            attempt = 0
+            while True:
+                try:
+                    found = parse(parse_json(await self._send(url, body), self._retry.now()))
+                except ReplyError as broken:
+                    attempt += 1
+                    down = self._lost >= self._concurrency
+                    most = 1 if once or down else self._retry.attempts
+                    if not broken.again or attempt >= most or not self._retry.patient(broken.after):
+                        self._lost += broken.again and not once
+                        raise self._given_up(broken, attempt) from None
+                    await self._retry.sleep(self._retry.wait(attempt - 1, broken.after))
+                else:
+                    self._lost = 0
+                    return found
+
+    def _given_up(self, broken: ReplyError, attempt: int) -> ReplyError:
+        detail = broken.detail
+        for secret in self._secrets:
+            detail = detail.replace(secret, "[key]")
+        if broken.again:
+            detail += f" (attempt {attempt} of {self._retry.attempts})"
+        if broken.after is not None and not self._retry.patient(broken.after):
+            detail += f"; it asks to wait {broken.after:.0f} s"
+        return ReplyError(detail, again=broken.again, status=broken.status)
 
     async def _send(self, url: str, body: Mapping[str, Any] | None) -> Reply:
         live = self._live()
@@ -131,24 +151,22 @@ class Client:
         except (httpx.DecodingError, httpx.InvalidURL) as error:
             raise ReplyError(f"{type(error).__name__}: {error}") from None
 
-    def _clean(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "[key]")
-        return text
-
     def close(self) -> None:
         """End the connections and the thread; twice is fine."""
-        self._closed = True
-        running, self._running = self._running, None
+        with self._lock:
+            self._closed = True
+            running, self._running = self._running, None
         if running is not None:
             running.stop()
 
 
 class _Running:
-    """A loop, its HTTP client and its slots: what must be ended."""
+    """A loop, its HTTP client its slots for requests and seats for those that wait: what must be ended."""
 
-    def __init__(self, loop: Loop, client: httpx.AsyncClient, slots: asyncio.Semaphore) -> None:
-        self.loop, self.client, self.slots = loop, client, slots
+    def __init__(
+        self, loop: Loop, client: httpx.AsyncClient, slots: asyncio.Semaphore, seats: asyncio.Semaphore
+    ) -> None:
+        self.loop, self.client, self.slots, self.seats = loop, client, slots, seats
 
     def stop(self) -> None:
         if self.loop.alive:
