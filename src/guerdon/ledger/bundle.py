@@ -274,7 +274,7 @@ def _timings(query: Query, names: list[str]) -> Lines:
 
 def _pages(query: Query, sql: str, run: str, width: int) -> Iterator[Any]:
     """Rows of a query whose first columns are its order, page by page."""
-    after: tuple[int, ...] = (-(2**62), *[0] * (width - 1))
+    after: tuple[int, ...] = (-1, *[0] * (width - 1))
     while True:
         found = query(sql, [run, *after, _PAGE])
         yield from found

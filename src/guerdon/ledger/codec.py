@@ -68,6 +68,17 @@ def finite(value: float, name: str) -> float:
     return float(value) + 0.0
 
 
+def whole(value: int, name: str) -> int:
+    """A count or a place, as far as a data base can hold it.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{name} is {value!r:.40}")
+    return value
+
+
 def encoded(kind: str, rows: Sequence[Row], encode: Callable[[Row], Columns]) -> list[Columns]:
     """Encode rows, naming the one that cannot be recorded.
 
@@ -121,8 +132,8 @@ def attempt_columns(row: AttemptRow, run: int) -> Columns:
     return (
         pack(row.id),
         run,
-        row.step,
-        row.index,
+        whole(row.step, "step"),
+        whole(row.index, "index"),
         pack(answer.task),
         plain(content),
         int(blob),
@@ -215,9 +226,10 @@ def verdict_row(columns: Columns) -> VerdictRow:
 
 def step_columns(row: StepRow, run: int) -> Columns:
     """Columns of `steps`."""
-    spent = (finite(row.seconds, "seconds"), row.tokens, finite(row.sandbox_seconds, "sandbox_seconds"), row.frames)
+    seconds, sandbox = finite(row.seconds, "seconds"), finite(row.sandbox_seconds, "sandbox_seconds")
+    spent = (seconds, whole(row.tokens, "tokens"), sandbox, whole(row.frames, "frames"))
     checkpoint = None if row.checkpoint is None else pack(row.checkpoint)
-    return (run, row.step, *spent, checkpoint, plain(row.note))
+    return (run, whole(row.step, "step"), *spent, checkpoint, plain(row.note))
 
 
 def step_row(columns: Columns) -> StepRow:
@@ -248,7 +260,8 @@ def choice_columns(row: ChoiceRow, run: int) -> Columns:
     names = (pack(row.task), pack(row.left), pack(row.right))
     outcome = None if row.choice.outcome is None else pack(row.choice.outcome)
     document = plain(choice_document(row.choice))
-    return (pack(row.id), run, row.step, row.index, *names, outcome, document, pack(row.annotator))
+    place = (whole(row.step, "step"), whole(row.index, "index"))
+    return (pack(row.id), run, *place, *names, outcome, document, pack(row.annotator))
 
 
 def choice_row(columns: Columns) -> ChoiceRow:

@@ -289,7 +289,7 @@ class Ledger:
             f"WHERE r.id = ? AND (a.step, a.place, a.seq) > (?, ?, ?){where} "
             "ORDER BY a.step, a.place, a.seq LIMIT ?"
         )
-        after = (-(2**62), 0, 0)
+        after = (-1, 0, 0)
         while True:
             found = self._database.rows(sql, [pack(run), *after, *values, page])
             for columns in found:

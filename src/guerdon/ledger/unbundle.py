@@ -11,11 +11,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 from sqlalchemy import Connection
 
+from guerdon.core.challenge import Visibility
 from guerdon.core.errors import GuerdonError, LedgerError
+from guerdon.core.preference import Outcome
+from guerdon.core.score import Score, Whose
 from guerdon.core.task import Answer, Task
 from guerdon.ledger import codec, troubles
 from guerdon.ledger.bundle import FORMAT, HISTORY, TIMINGS, VERSION, digest_of
@@ -238,11 +241,11 @@ class _Timings:
             raise refuse("timings in the order of the runs", f"{TIMINGS}.jsonl has another run")
         known = {name: _text(told, name) for name in ("id", "challenge", "split", "visibility", "solver", "judge")}
         return RunRow(
-            **known,
+            **{**known, "visibility": Visibility(known["visibility"]).value},
             seed=_whole(told, "seed"),
-            budget=told["budget"],
-            recipe=told["recipe"],
-            versions=extra["versions"],
+            budget=dict(told["budget"]),
+            recipe=dict(told["recipe"]),
+            versions=dict(extra["versions"]),
             created=float(extra["created"]),
             status=extra["status"],
         )
@@ -256,12 +259,11 @@ class _Timings:
     def verdict(self, told: dict[str, Any]) -> VerdictRow:
         """A verdict with its own line."""
         extra = self._take()
-        value, fault = told["value"], told["fault"]
         return VerdictRow(
             _text(told, "id"),
             _text(told, "attempt"),
             _text(told, "judge"),
-            codec.score_of(value, fault, told["whose"], told["score"]),
+            _score(told),
             _text(told, "sandbox"),
             float(extra["seconds"]),
             _text(told, "reason"),
@@ -309,7 +311,19 @@ def _step(told: dict[str, Any]) -> StepRow:
     return StepRow(_text(told, "of"), _whole(told, "step"), seconds, tokens, sandbox, frames, checkpoint, told["note"])
 
 
+def _score(told: dict[str, Any]) -> Score:
+    document, whose = told["score"], told["whose"]
+    numbers = [*document.get("parts", {}).values(), *(document.get("tokens") or ()), document.get("spread", 0.0)]
+    if not all(type(number) in (int, float) for number in numbers) or type(document.get("detail", "")) is not str:
+        raise TypeError("parts, tokens and spread are not numbers")
+    if whose not in (None, *get_args(Whose)):
+        raise ValueError(f"whose is {whose!r:.40}")
+    return codec.score_of(told["value"], told["fault"], whose, document)
+
+
 def _choice(told: dict[str, Any]) -> ChoiceRow:
+    if told["outcome"] not in (None, *get_args(Outcome)):
+        raise ValueError(f"outcome is {told['outcome']!r:.40}")
     choice = codec.choice_of(told["outcome"], told["choice"])
     place = (_text(told, "id"), _text(told, "run"), _whole(told, "step"), _whole(told, "index"))
     sides = (_text(told, "task"), _text(told, "left"), _text(told, "right"))
