@@ -93,8 +93,10 @@ def draw(logits: torch.Tensor, sampling: Sampling, uniform: torch.Tensor) -> tor
         past = ordered.cumsum(-1) - ordered >= sampling.top_p
         chances = chances.masked_fill(past.scatter(-1, order, past), 0.0)
     steps = chances.double().cumsum(-1)
-    target = uniform.double().to(steps.device)[:, None] * steps[:, -1:]
-    return torch.searchsorted(steps, target, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+    total = steps[:, -1:]
+    # The product may round up to the total, past the last token that can be drawn.
+    target = torch.minimum(uniform.double().to(steps.device)[:, None] * total, total.nextafter(torch.zeros_like(total)))
+    return torch.searchsorted(steps, target, right=True)[:, 0]
 
 
 def decode(
