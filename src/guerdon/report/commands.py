@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from guerdon.core.plain import Json
+from guerdon.core.plain import Json, canonical
 from guerdon.ledger import RunRow
 from guerdon.report.text import line
 
@@ -16,9 +16,11 @@ DEFAULT = "guerdon.db"
 def place(url: str) -> str:
     """The option that names the ledger, without folders and passwords; empty for the default and in memory.
 
-    >>> place("sqlite:////home/me/runs.db"), place("postgresql+psycopg://me:secret@host:5432/lab")
+    >>> place("/home/me/runs.db"), place("postgresql+psycopg://me:secret@host:5432/lab")
     (' --ledger runs.db', ' --ledger postgresql://host:5432/lab')
     """
+    if "://" not in url:
+        url = f"sqlite:///{url}"
     parts = urlsplit(url)
     if parts.scheme.startswith("sqlite"):
         name = parts.path.rsplit("/", 1)[-1]
@@ -31,9 +33,10 @@ def place(url: str) -> str:
 def commands(row: RunRow, ledger: str) -> list[tuple[str, str]]:
     """What each command does, and the command."""
     run = _word(row.id)
-    again = "Go on from where it stopped, or do it again in a new ledger" if row.status != "done" else "Do it again"
+    again = "Do it again" if row.status == "done" else "Go on from where it stopped"
+    again += " (recipe.toml is above; where data lies is not recorded)"
     limits = ",".join(f"{name}={_amount(value)}" for name, value in row.budget.items())
-    solve = f"guerdon solve {_word(row.challenge)} --solver {_word(row.solver)}"
+    solve = f"guerdon solve {_name(row, 'challenge')} --solver {_name(row, 'solver')} --recipe recipe.toml"
     solve += f" --split {_word(row.split)} --seed {row.seed}"
     if limits:
         solve += f" --budget {_word(limits)}"
@@ -49,6 +52,31 @@ def commands(row: RunRow, ledger: str) -> list[tuple[str, str]]:
 def compare(rows: Sequence[RunRow], ledger: str) -> str:
     """The command that makes a page of several runs."""
     return f"guerdon report {' '.join(_word(row.id) for row in rows)}{ledger}"
+
+
+def toml(row: RunRow) -> str:
+    """The recipe as a file for `--recipe`: what flags can say; parts that are recipes themselves are named as such."""
+    lines = []
+    for table in ("challenge", "solver"):
+        fields = row.recipe.get(table)
+        lines.append(f"[{table}]")
+        for name, value in (fields if isinstance(fields, Mapping) else {}).items():
+            if name in ("kind", "fingerprint"):
+                lines.append(f"# {name}: {line(str(value), 300)}")
+            elif value is None or isinstance(value, Mapping):
+                lines.append(f"# {name}: {line(canonical(value), 300)}")
+            else:
+                lines.append(f"{name if name.isidentifier() else canonical(name)} = {canonical(value)}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _name(row: RunRow, part: str) -> str:
+    """The name of a part of this package, or the class of somebody else's."""
+    recipe = row.recipe.get(part)
+    kind = recipe.get("kind") if isinstance(recipe, Mapping) else None
+    ours = not isinstance(kind, str) or kind.startswith("guerdon.")
+    return _word(str(getattr(row, part)) if ours else str(kind))
 
 
 def _word(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,8 +66,9 @@ def names(reports: Sequence[RunReport]) -> list[str]:
     return [f"{label} ({i})" for i, label in enumerate(found, start=1)]
 
 
-def _legend(reports: Sequence[RunReport]) -> tuple[tuple[str, int], ...]:
-    return tuple((name, i) for i, name in enumerate(names(reports))) if len(reports) > 1 else ()
+def _legend(reports: Sequence[RunReport], drawn: Iterable[int]) -> tuple[tuple[str, int], ...]:
+    labels = names(reports)
+    return tuple((labels[i], i) for i in drawn) if len(reports) > 1 else ()
 
 
 # ── progress ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,15 +133,17 @@ def _curves(
         plot.curve(xs, ys, i)
     ident = f"{'tops' if whole else 'means'}-{over}"
     labels = names(reports)
-    says = " ".join(
+    says = "\n".join(
         _ends(labels[i] if len(reports) > 1 else "", xs, ys, label, whole, reports[i]) for i, xs, ys in drawn[:4]
     )
     if len(drawn) > 4:
-        says += f" And {len(drawn) - 4} more."
+        says += f"\nAnd {len(drawn) - 4} more."
     rows = tuple(
         (labels[i], number(float(a)), number(float(b))) for i, xs, ys in drawn[:8] for a, b in zip(*thinned(xs, ys, 8))
     )
-    return Figure(ident, title, says, plot.svg(ident, says), ("run", label, up), rows, _legend(reports))
+    return Figure(
+        ident, title, says, plot.svg(ident, says), ("run", label, up), rows, _legend(reports, [i for i, _, _ in drawn])
+    )
 
 
 def _ends(name: str, xs: Numbers, ys: Numbers, unit: str, whole: bool, report: RunReport) -> str:
@@ -181,7 +184,7 @@ def _score_bars(reports: Sequence[RunReport], shown: Sequence[tuple[int, RunRepo
             rows.append(Bar(label, n / len(report.scores), f"{count(n)} · {share}", i))
             table.append((labels[i], number(value), count(n), share))
     best = float(different[-1])
-    says = " ".join(
+    says = "\n".join(
         f"{labels[i] + ': ' if several else ''}{percent(int((r.scores == best).sum()), len(r.scores))} of "
         f"{count(len(r.scores))} judged answers have the score {number(best)}."
         for i, r in shown
@@ -214,7 +217,7 @@ def _histogram(reports: Sequence[RunReport], shown: Sequence[tuple[int, RunRepor
                 )
         if len(shown) > 1:
             plot.curve(np.repeat(edges, 2)[1:-1], np.repeat(shares[i], 2), i, steps=False)
-    says = " ".join(
+    says = "\n".join(
         (f"{labels[i]}: half" if len(reports) > 1 else "Half")
         + f" of {count(len(r.scores))} judged answers score {number(float(np.median(r.scores)))} or less, "
         f"the best {number(r.best)}."
@@ -222,7 +225,7 @@ def _histogram(reports: Sequence[RunReport], shown: Sequence[tuple[int, RunRepor
     )
     return Figure(
         "scores", title, says, plot.svg("scores", says), ("run", "score", "answers", "share"), tuple(table[:96]),
-        _legend(reports),
+        _legend(reports, [i for i, _ in shown]),
     )  # fmt: skip
 
 
@@ -247,16 +250,16 @@ def _pass_at(reports: Sequence[RunReport]) -> Figure | None:
                 plot.whisker(x, estimate.low, estimate.high, i, shift)
             plot.dot(x, estimate.value or 0.0, i, shift)
             table.append((labels[i], count(k), number(estimate.value), number(estimate.low), number(estimate.high)))
-    says = " ".join(
+    says = "\n".join(
         (f"{labels[i]}: " if len(reports) > 1 else "")
         + f"{number(r.pass_at[0][1].value, 3)} with one answer, {number(r.pass_at[-1][1].value, 3)} with "
         f"{count(r.pass_at[-1][0])}."
         for i, r in shown
     )
-    says += " Bars are 95 % intervals over tasks."
+    says += "\nBars are 95 % intervals over tasks."
     return Figure(
         "pass-at", title, says, plot.svg("pass-at", says), ("run", "k", "chance", "low", "high"), tuple(table),
-        _legend(reports),
+        _legend(reports, [i for i, _ in shown]),
     )  # fmt: skip
 
 
@@ -286,7 +289,7 @@ def _faults(reports: Sequence[RunReport]) -> Figure | None:
         rows.append(Bar(label, group.count / report.totals.attempts, says, index))
         table.append((labels[i], group.kind, whose_fault(group), *says.split(" · ")))
     title = "Faults by kind, share of attempts"
-    says = " ".join(_faults_of(labels[i] if several else "", report) for i, report in enumerate(reports[:4]))
+    says = "\n".join(_faults_of(labels[i] if several else "", report) for i, report in enumerate(reports[:4]))
     svg = bars("faults", title, says, rows[:12])
     return Figure("faults", title, says, svg, ("run", "kind", "whose", "count", "share"), tuple(table[:60]))
 
@@ -317,14 +320,16 @@ def _cost(reports: Sequence[RunReport], tokens: bool) -> Figure | None:
     for i, xs, ys in binned:
         plot.curve(xs, ys, i, steps=False)
     labels = names(reports)
-    says = " ".join(_cost_of(labels[i] if len(reports) > 1 else "", r, ys, tokens) for i, r, ys in heights[:4])
+    says = "\n".join(_cost_of(labels[i] if len(reports) > 1 else "", r, ys, tokens) for i, r, ys in heights[:4])
     if any(len(r.costs.step) > most for _, r in shown):
-        says += " The line is a mean over neighbouring steps."
+        says += "\nThe line is a mean over neighbouring steps."
     ident = "tokens" if tokens else "cost"
     table = tuple(
         (labels[i], number(float(a)), number(float(b))) for i, xs, ys in binned[:8] for a, b in zip(*thinned(xs, ys, 8))
     )
-    return Figure(ident, title, says, plot.svg(ident, says), ("run", "step", unit), table, _legend(reports))
+    return Figure(
+        ident, title, says, plot.svg(ident, says), ("run", "step", unit), table, _legend(reports, [i for i, _ in shown])
+    )
 
 
 def _cost_of(name: str, report: RunReport, ys: Numbers, tokens: bool) -> str:

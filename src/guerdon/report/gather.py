@@ -79,7 +79,7 @@ class _Pass:
             value = self._judge(task, attempt, verdict.score)
         self.places[attempt.id] = (self.count, value)
         if attempt.answer.parents:
-            self.parents[attempt.id] = attempt.answer.parents
+            self.parents[attempt.id] = tuple(dict.fromkeys(attempt.answer.parents))
         self._now = max(self._times.get(attempt.step, self._now), self._now)
         self.seconds.append(self._now)
         self.mean.append(self._sum / self._counted if self._counted else np.nan)
@@ -161,19 +161,19 @@ def gather(ledger: Ledger, run: str, *, reveal: bool = False) -> RunReport:
     """
     row = ledger.run(run)
     steps = ledger.steps(row.id)
-    low, declared = _declared_range(row)
-    seen = _Pass(low, 1.0 if declared is None else declared, _times(steps))
+    declared = row.recipe.get("top")
+    seen = _Pass(_floor(row), float(declared) if isinstance(declared, (int, float)) else 1.0, _times(steps))
     for attempt, verdict in ledger.each_judged(row.id):
         seen.see(attempt, verdict)
     values = np.array(seen.values, dtype=float)
-    top, source = (declared, "recipe") if declared is not None else _assumed_top(values)
+    top, source = _top(row, values)
     hidden = row.visibility != "open" and not reveal
-    full = _assemble(ledger, row, seen, steps, values, top, source)
+    full = _assemble(row, seen, steps, values, top, source)
     return _veiled(full) if hidden else full
 
 
 def _assemble(
-    ledger: Ledger, row: RunRow, seen: _Pass, steps: Sequence[StepRow], values: Numbers, top: float | None, source: str
+    row: RunRow, seen: _Pass, steps: Sequence[StepRow], values: Numbers, top: float | None, source: str
 ) -> RunReport:
     counts = [seen.tasks[name].counts for name in sorted(seen.tasks)]
     binary = top is not None and bool(np.isin(values, (0.0, top)).all()) and len(values) > 0
@@ -182,7 +182,7 @@ def _assemble(
         row=row,
         hidden=False,
         sandboxes=dict(sorted(seen.sandboxes.items())),
-        totals=_totals(ledger, row, seen, steps),
+        totals=_totals(row, seen, steps),
         top=top,
         top_from=source,
         best=float(values.max()) if len(values) else None,
@@ -200,13 +200,21 @@ def _assemble(
     )
 
 
-def _declared_range(row: RunRow) -> tuple[float, float | None]:
-    """The ends of the judge's range, where its recipe says them; else 0 and `None`."""
+def _floor(row: RunRow) -> float:
+    """The lower end of the judge's range, where its recipe says it; else 0, as on leaderboards."""
     judge = row.recipe.get("judge")
     span = judge.get("range") if isinstance(judge, Mapping) else None
-    if isinstance(span, Sequence) and len(span) == 2 and all(isinstance(end, (int, float)) for end in span):
-        return float(span[0]), float(span[1])  # type: ignore[arg-type]
-    return 0.0, None
+    if isinstance(span, Sequence) and len(span) == 2 and isinstance(span[0], (int, float)):
+        return float(span[0])
+    return 0.0
+
+
+def _top(row: RunRow, values: Numbers) -> tuple[float | None, str]:
+    """The highest possible score, and where that is known from."""
+    top = row.recipe.get("top")
+    if "top" in row.recipe and (top is None or isinstance(top, (int, float))):
+        return (None, "recipe") if top is None else (float(top), "recipe")
+    return _assumed_top(values)
 
 
 def _assumed_top(values: Numbers) -> tuple[float | None, str]:
@@ -231,28 +239,23 @@ def _progress(seen: _Pass, timed: bool, top: float | None) -> Progress:
     )
 
 
-def _totals(ledger: Ledger, row: RunRow, seen: _Pass, steps: Sequence[StepRow]) -> Totals:
+def _totals(row: RunRow, seen: _Pass, steps: Sequence[StepRow]) -> Totals:
     faults = sum(task.faults for task in seen.tasks.values())
     sandboxed = any(seen.sandboxes[name] for name in seen.sandboxes if name)
     tokens = sum(step.tokens for step in steps)
+    tasks = row.recipe.get("tasks")
     return Totals(
         attempts=seen.count,
         judged=len(seen.values),
         faults=faults,
         waiting=seen.waiting,
         steps=len(steps),
-        tasks=_known_tasks(ledger, row),
+        tasks=tasks if type(tasks) is int else None,
         tried=len(seen.tasks),
         seconds=float(sum(step.seconds for step in steps)) if steps else None,
         tokens=max(tokens, seen.tokens or 0) if tokens or seen.tokens is not None else None,
         sandbox_seconds=float(sum(step.sandbox_seconds for step in steps)) if steps and sandboxed else None,
     )
-
-
-def _known_tasks(ledger: Ledger, row: RunRow) -> int | None:
-    """How many tasks the split has, when the ledger tells: it keeps tasks by challenge, not by split."""
-    same = {(other.split, str(other.recipe.get("challenge"))) for other in ledger.runs(row.challenge)}
-    return len(ledger.tasks(row.challenge)) or None if len(same) == 1 else None
 
 
 def _faults(seen: _Pass) -> tuple[FaultGroup, ...]:

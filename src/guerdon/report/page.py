@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from guerdon.ledger import Ledger
 
 SHOWN = 200
-"""Most tasks listed of one run."""
+"""Most tasks listed of one run, or of all runs side by side together."""
+FEWEST = 20
+"""But so many of each run in any case."""
 LETTERS = 6000
 """Most characters shown of one answer."""
 PAGE = 500_000
@@ -105,8 +107,9 @@ def render(ledger: Ledger, run_ids: Sequence[str], *, title: str | None = None, 
         "standings": [(line, labels[i], i) for line in lines for i, r in enumerate(reports) if r is line.report],
         "judges": len({report.row.judge for report in reports}),
         "ranking": ranking(reports, lines) if lines else None,
+        "recipes": [commands.toml(report.row) for report in reports],
         "figures": figures(reports),
-        "tasks": [_tasks(report, room.again()) for report in reports],
+        "tasks": [_tasks(report, room.again(), max(SHOWN // len(reports), FEWEST)) for report in reports],
         "matrix": _matrix(reports) if several else [],
         "commands": [commands.commands(report.row, where) for report in reports],
         "compare": commands.compare([report.row for report in reports], where),
@@ -272,9 +275,9 @@ class _Room:
         return AnswerView(kind, part, len(whole) - len(part))
 
 
-def _tasks(report: RunReport, room: _Room) -> list[TaskView]:
+def _tasks(report: RunReport, room: _Room, most: int) -> list[TaskView]:
     order = sorted(report.tasks, key=lambda line: (line.best is None, -(line.best or 0.0)))
-    return [TaskView(line, room.show(line), line.lineage) for line in order[:SHOWN]]
+    return [TaskView(line, room.show(line), line.lineage) for line in order[:most]]
 
 
 def _matrix(reports: Sequence[RunReport]) -> list[tuple[str, list[TaskLine | None]]]:

@@ -90,7 +90,7 @@ def rounded(span: tuple[float, float]) -> tuple[float, float]:
     (0.0, 1.0)
     """
     step = _round_step((span[1] - span[0]) / 5)
-    return math.floor(span[0] / step + 1e-9) * step, math.ceil(span[1] / step - 1e-9) * step
+    return math.floor(span[0] / step) * step, math.ceil(span[1] / step) * step
 
 
 def labels(ticks: Sequence[float]) -> list[str]:
@@ -267,7 +267,8 @@ def bars(ident: str, title: str, description: str, rows: Sequence[Bar], high: fl
         y = 38 * place
         parts.append(mark('<text class="axis" x="0" y="{}">{}</text>', y + 14, short(row.label, 42)))
         parts.append(mark('<text class="tick end" x="{}" y="{}">{}</text>', WIDTH - 1, y + 14, row.says))
-        parts.append(mark('<rect class="track" x="0" y="{}" width="{}" height="10" rx="3"/>', y + 20, WIDTH - 2))
+        if high is not None:
+            parts.append(mark('<rect class="track" x="0" y="{}" width="{}" height="10" rx="3"/>', y + 20, WIDTH - 2))
         width = f"{max(scale(row.value), 2.0 if row.value else 0.0):.1f}"
         shape = '<rect class="bar c{}" x="0" y="{}" width="{}" height="10" rx="3"/>'
         parts.append(mark(shape, row.index % SERIES, y + 20, width))
