@@ -31,6 +31,8 @@ from guerdon.ledger import Ledger, views
 from guerdon.lm.prompts import text_of
 from guerdon.lm.protocol import Model, Prompt
 from guerdon.lm.scripted import Script, Scripted
+from guerdon.systems.programming_puzzles.challenge import ProgrammingPuzzles
+from guerdon.systems.programming_puzzles.lm_prompts import rename
 from guerdon.systems.programming_puzzles.lm_solver import LanguageModel, lend, opened
 
 SEEDS = (11, 12, 13, 14, 15)
@@ -536,6 +538,32 @@ def test_examples_help_exactly_where_the_law_says_so() -> None:
     assert abs(gains[0.0].mean()) <= 2.58 * spread
 
 
+# ── the real judge ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_references_are_accepted_after_asking_and_reading(chat: bool, tmp_path: Path) -> None:
+    challenge = ProgrammingPuzzles(one_per_problem=True, modules=("basic", "strings", "graphs"), seconds=20.0)
+    known = {
+        rename(puzzle.sat, "sat", "f6"): puzzle.sol_header.replace("sol", "g6", 1) + "\n" + puzzle.sol_bodies[0]
+        for puzzle in challenge.puzzles()
+    }
+
+    def oracle(prompt: Prompt, rng: np.random.Generator, index: int) -> str:
+        text = text_of(prompt)
+        whole = next(solution for sat, solution in known.items() if f"{sat}\n" in text)
+        return f"```python\n{whole}\n```" if chat else whole.partition(":\n")[2].join(("\n", "\n\nassert f6(g6())"))
+
+    with lend("oracle", Scripted(oracle)), Ledger.open(tmp_path / "g.db") as book:
+        solver = LanguageModel(model="oracle", prompt="medium", chat=chat, attempts=1, max_tokens=2000, context=9999)
+        done = run(solver, challenge, ledger=book)
+        scores = {
+            attempt.answer.task: verdict.score.value if verdict else None for attempt, verdict in book.judged(done.id)
+        }
+    assert len(scores) == len(known) > 40
+    assert {task: score for task, score in scores.items() if score != 1.0} == {}
+
+
 # ── a real model ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -543,7 +571,6 @@ def test_examples_help_exactly_where_the_law_says_so() -> None:
 def test_a_small_real_model_answers_in_every_style(tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp")
     from guerdon.lm import weights
-    from guerdon.systems.programming_puzzles.challenge import ProgrammingPuzzles
 
     if "smollm2" not in weights.installed():
         pytest.skip("its weights are not installed")
