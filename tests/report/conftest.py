@@ -144,8 +144,8 @@ KNOWN_TAGS = frozenset(
     re.findall(
         r"\w+",
         "html head meta title style body a div header h1 h2 h3 p span bdi dl dt dd nav ul ol li main section "
-        "strong code figure figcaption svg path text rect circle desc details summary table caption thead tbody tr th td pre "
-        "footer",
+        "strong code figure figcaption svg path text rect circle desc details summary table caption thead tbody tr "
+        "th td pre footer",
     )
 )
 FORBIDDEN = ("src", "srcset", "action", "style", "xlink:href", "formaction")

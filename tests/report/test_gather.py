@@ -97,3 +97,11 @@ def test_time_is_unknown_without_finished_steps(book: Any) -> None:
     assert report.totals.seconds is None
     assert report.progress.seconds is None
     assert np.isnan(gather(book.ledger, book.run("r2")).progress.mean).all()
+
+
+def test_runs_that_tie_on_every_task_differ_by_nothing(book: Any) -> None:
+    for run in ("r1", "r2"):
+        book.step(book.run(run), 0, [(Answer(f"t{i}", i), Score(float(i % 2))) for i in range(40)])
+    behind = standings([gather(book.ledger, run) for run in ("r1", "r2")])[1].behind
+    assert behind is not None
+    assert (behind.value, behind.low, behind.high) == (0, 0, 0)

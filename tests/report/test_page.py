@@ -156,3 +156,10 @@ def test_a_file_is_written_whole_or_not_at_all(book: Any, tmp_path: Path, monkey
 def test_a_title_can_be_given(book: Any, parse: Any) -> None:
     book.run("r1")
     assert "My <title>" in parse(render(book.ledger, ["r1"], title="My <title>")).texts
+
+
+def test_many_runs_fit_on_one_page(book: Any, inert: Any) -> None:
+    runs = [book.random_run(f"r{i}", 40 * (i > 0), 40, seed=i, binary=False) for i in range(24)]
+    page = render(book.ledger, runs)
+    assert len(page) < 1_500_000
+    assert "all faults · climb · r5" in inert(page).text

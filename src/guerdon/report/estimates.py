@@ -51,8 +51,14 @@ def _standing(report: RunReport, order: Sequence[RunReport]) -> Standing:
         rank = 1 + sum(low is not None and low > end for low in peers)
     mine, first = _counts(report), _counts(order[0])
     common = [task for task in mine if task in first]
-    behind = None if report is order[0] else mean_of([mine[task] - first[task] for task in common])
+    behind = None if report is order[0] else _difference([mine[task] - first[task] for task in common])
     return Standing(rank, report, mean, len(mine), behind, len(common))
+
+
+def _difference(values: Sequence[float]) -> Estimate:
+    if values and not any(values):
+        return Estimate(0.0, 0.0, 0.0)  # zeros here are ties, not failures of something that is right or wrong
+    return mean_of(values)
 
 
 def _counts(report: RunReport) -> dict[str, float]:

@@ -15,6 +15,8 @@ from guerdon.report.text import count, duration, number, percent, short
 BINS = 24
 FEW = 8
 """Up to so many different scores get a bar each."""
+FEW_RUNS = 3
+"""So many runs are compared kind of fault by kind of fault; more of them by all faults together."""
 WHOSE = {"solver": 1, "judge": 3, "host": 5}
 """Colours of whose fault it was."""
 
@@ -276,6 +278,8 @@ def _faults(reports: Sequence[RunReport]) -> Figure | None:
     if not groups:
         return None
     several, labels = len(reports) > 1, names(reports)
+    if len(reports) > FEW_RUNS:
+        groups = [(i, r, FaultGroup("all faults", "", r.totals.faults or 0)) for i, r in enumerate(reports)]
     totals: dict[tuple[str, str], int] = {}
     for _, _, group in groups:
         totals[group.kind, group.whose] = totals.get((group.kind, group.whose), 0) + group.count
@@ -284,13 +288,15 @@ def _faults(reports: Sequence[RunReport]) -> Figure | None:
     rows, table = [], []
     for i, report, group in groups:
         says = f"{count(group.count)} · {percent(group.count, report.totals.attempts)}"
+        if group.count == 0:
+            says = "0 · 0 %"
         label = f"{group.kind} · {labels[i] if several else whose_fault(group)}"
         index = i if several else WHOSE.get(group.whose, 0)
-        rows.append(Bar(label, group.count / report.totals.attempts, says, index))
+        rows.append(Bar(label, group.count / max(report.totals.attempts, 1), says, index))
         table.append((labels[i], group.kind, whose_fault(group), *says.split(" · ")))
     title = "Faults by kind, share of attempts"
     says = "\n".join(_faults_of(labels[i] if several else "", report) for i, report in enumerate(reports[:4]))
-    svg = bars("faults", title, says, rows[:12])
+    svg = bars("faults", title, says, rows[:24])
     return Figure("faults", title, says, svg, ("run", "kind", "whose", "count", "share"), tuple(table[:60]))
 
 

@@ -106,7 +106,7 @@ def labels(ticks: Sequence[float]) -> list[str]:
         return [number(tick) if biggest >= 1e15 else number(tick / unit, 3) + (name if tick else "") for tick in ticks]
     if biggest < 1e-3:
         return [number(tick, 3) for tick in ticks]
-    places = min(max(-math.floor(math.log10(step) + 1e-9), 0), 6) + (1 if step < 1 and _odd(step) else 0)
+    places = min(max(-math.floor(math.log10(step) + 1e-9), 0), 6) + (1 if step < 10 and _odd(step) else 0)
     return [_plain(tick, places) for tick in ticks]
 
 
