@@ -165,13 +165,12 @@ class Flight:
         if tree.job_bytes(launcher) > (self.job.limits.memory_mb << 20):
             self.condemn(FaultKind.MEMORY, f"its processes took over {self.job.limits.memory_mb} MB", everything=False)
 
-    @property
-    def must_kill(self) -> bool:
-        """True once, when the process has to be killed."""
-        if self.killed or time.monotonic() < self.deadline:
+    def must_kill(self, now: float) -> bool:
+        """True once, when the process has to be killed; ask after `tick`, with the same clock reading."""
+        if self.killed or now < self.deadline:
             return False
         self.killed = True
-        self.deadline = time.monotonic() + END_S
+        self.deadline = now + END_S
         return True
 
     @property

@@ -43,6 +43,8 @@ def open_sandbox(backend: str = "auto", *, workers: int = 1, imports: Sequence[s
         raise SandboxError(
             "backend is auto, namespaces, landlock or trusted", f"got {backend!r}", did_you_mean(backend, KINDS)
         )
+    if workers < 1:
+        raise SandboxError("workers is one or more", f"got {workers}", "Pass workers=1")
     for name in imports:
         layout.places(name)  # a missing package is not a missing rung
     tried: list[str] = []

@@ -48,8 +48,6 @@ class Pool:
     """
 
     def __init__(self, kind: str, workers: int = 1, imports: Sequence[str] = ()) -> None:
-        if workers < 1:
-            raise SandboxError("workers is one or more", f"got {workers}", "Pass workers=1")
         self.kind, self.workers, self.imports = kind, workers, tuple(imports)
         self.trusted = kind == "trusted"
         self.identity = kind
@@ -175,7 +173,7 @@ class Pool:
             flight.tick(now)
             if self.kind == "namespaces":
                 flight.weigh(now, zygote.pid)
-            if flight.must_kill and not flight.broken:
+            if flight.must_kill(now) and not flight.broken:
                 zygote.kill()
         if flight.broken:
             self._drop(zygote)

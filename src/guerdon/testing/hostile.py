@@ -142,7 +142,7 @@ def _holdings(bait: Bait) -> dict[str, set[str]]:
             f"{place}/{name}"
             for place in (*PLACES, bait.folder, ".")
             for name in _names(place)
-            if name.startswith(("hostile", "left", "sitecustomize"))
+            if name == "hostile" or name.startswith(("hostile-", "sitecustomize"))
         },
     }
 
@@ -184,7 +184,7 @@ def descendants(ancestor: int) -> set[int]:
 def lay_out() -> Iterator[Bait]:
     """Canaries, listening sockets and a key in this process's memory."""
     key = f"key-{secrets.token_hex(16)}"
-    name = f"hostile-{os.getpid()}"
+    name = f"hostile-{secrets.token_hex(8)}"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o777)
