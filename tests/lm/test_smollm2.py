@@ -26,7 +26,7 @@ PAIRS: list[Any] = [
     ("ASCII and more:", " naïve 日本 <|im_end|>"),
 ]
 # Both read the same 4-bit weights, but llama.cpp also rounds activations to 8 bits and keys and values to 16.
-NATS = 0.35  # per token
+ONE, MEAN = 0.5, 0.15  # nats per token: of the worst token (rare ones differ most), and on average
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +94,16 @@ def test_only_who_knows_the_key_is_served(embedded: Embedded) -> None:
 
 
 def test_both_ways_of_running_it_agree(embedded: Embedded, policy: Torch) -> None:
+    gaps: list[float] = []
     for ours, theirs in zip(policy.score(PAIRS), embedded.score(PAIRS), strict=True):
         assert ours.fault is None
         assert theirs.fault is None
-        assert ours.per_token == pytest.approx(theirs.per_token, abs=NATS)
+        assert ours.per_token == pytest.approx(theirs.per_token, abs=ONE)
+        assert ours.per_token is not None
+        assert theirs.per_token is not None
+        gaps += [abs(a - b) for a, b in zip(ours.per_token, theirs.per_token, strict=True)]
         assert ours.tokens == theirs.tokens
+    assert sum(gaps) / len(gaps) < MEAN
     greedy = Sampling(temperature=0.0, max_tokens=8)
     for prompt in ("1, 2, 3, 4,", "Monday, Tuesday, Wednesday,"):
         assert policy.generate([prompt], greedy)[0][0].text == embedded.generate([prompt], greedy)[0][0].text

@@ -10,6 +10,10 @@ from guerdon.lm.protocol import Continuation, Prompt
 from guerdon.lm.retry import ReplyError
 from guerdon.lm.wire import finite
 
+_SURE = 1e6  # logit bias that no other token comes near
+_ALL = 1 << 20  # log-probabilities to show: more than any vocabulary has
+_FORCED = {"n_probs": 1, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "return_tokens": True}
+
 
 async def tokens(client: Client, root: str, text: str, *, model: str = "", **how: bool) -> list[int]:
     """Token ids of a text, by the `/tokenize` route of llama.cpp or vLLM.
@@ -40,29 +44,54 @@ async def by_grammar(client: Client, root: str, prompt: Prompt, text: str) -> Co
         return Continuation.of([], True)
     if not before:
         raise ReplyError("a continuation needs a prompt that is not empty", again=False)
-    body = {
-        "prompt": before,
-        "n_predict": len(wanted),
-        "n_probs": 1,
-        "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in wanted),
-        "temperature": 1.0,
-        "top_k": 0,
-        "top_p": 1.0,
-        "min_p": 0.0,
-        "return_tokens": True,
-    }
-    return await client.ask(f"{root}/completion", body, lambda data: _forced(data, wanted))
+    url, ask = f"{root}/completion", _FORCED | {"prompt": before, "n_predict": len(wanted)}
+    grammar = "root ::= " + " ".join(f"<[{token}]>" for token in wanted)
+    try:
+        rows = await client.ask(url, ask | {"grammar": grammar}, lambda data: _said(data, wanted), once=True)
+    except ReplyError as broken:
+        if broken.status in (400, 413):
+            raise
+        rows = await _one_by_one(client, root, before, wanted)  # grammars know no token that is part of a character
+    greedy = all((row.get("top_logprobs") or [{}])[0].get("id") == row["id"] for row in rows)
+    return Continuation.of([row["logprob"] for row in rows], greedy)
 
 
-def _forced(data: dict[str, Any], wanted: list[int]) -> Continuation:
-    rows = data.get("completion_probabilities")
-    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    said = [row.get("id") for row in rows[: len(wanted)]]
-    if said != wanted:
-        raise ReplyError("the server cannot be made to say given tokens (its grammar knows none)", again=False)
+async def _one_by_one(client: Client, root: str, before: list[int], wanted: list[int]) -> list[dict[str, Any]]:
+    """A request for each token, forced by a bias. Reported log-probabilities are those before any bias.
+
+    A token that ends inside a character is held back with its log-probability; it is looked up in those of the whole
+    vocabulary, which the server tells beside another token.
+    """
+    other = (await tokens(client, root, "a", add_special=False))[-1]
+    rows: list[dict[str, Any]] = []
+    for at, token in enumerate(wanted):
+        ask = _FORCED | {"prompt": before + wanted[:at], "n_predict": 1}
+
+        async def say(said: int, shown: int, ask: dict[str, Any] = ask) -> list[dict[str, Any]]:
+            body = ask | {"logit_bias": [[said, _SURE]], "n_probs": shown}
+            return await client.ask(f"{root}/completion", body, lambda data: _said(data, [said]))
+
+        try:
+            rows += await say(token, 1)
+        except ReplyError as broken:
+            if broken.status:
+                raise
+            tops = (await say(other, _ALL))[0].get("top_logprobs", [])
+            rows += [{**top, "top_logprobs": tops[:1]} for top in tops if top.get("id") == token]
+    if [row["id"] for row in rows] != wanted:
+        raise ReplyError("the server tells no log-probability of a token that ends inside a character", again=False)
+    return rows
+
+
+def _said(data: dict[str, Any], wanted: list[int]) -> list[dict[str, Any]]:
+    """What the server thought of each token, after a check that they are the wanted ones."""
+    found = data.get("completion_probabilities")
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
     kept = rows[: len(wanted)]
-    greedy = all((row.get("top_logprobs") or [{}])[0].get("id") == row["id"] for row in kept)
-    return Continuation.of(finite([row.get("logprob") for row in kept]), greedy)
+    if [row.get("id") for row in kept] != wanted:
+        raise ReplyError("the server cannot be made to say given tokens", again=False)
+    finite([row.get("logprob") for row in kept])
+    return kept
 
 
 async def by_echo(client: Client, url: str, model: str, prompt: Prompt, text: str) -> Continuation:
