@@ -67,7 +67,7 @@ def resealed(folder: Path, name: str, lines: list[str]) -> None:
 
 def test_same_history_same_bytes(source: Ledger, target: Ledger, postgres: Server, tmp_path: Path) -> None:
     write_history(target)
-    with Ledger.open(postgres.database(), files=tmp_path / "files") as third:
+    with Ledger.open(postgres.schema(), files=tmp_path / "files") as third:
         write_history(third)
         digests = {bundle_digest(ledger) for ledger in (source, target, third)}
         for i, ledger in enumerate((source, target, third)):

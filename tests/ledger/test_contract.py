@@ -15,4 +15,4 @@ class TestSQLite(LedgerContract):
 class TestPostgreSQL(LedgerContract):
     @pytest.fixture
     def ledger_url(self, postgres: Server) -> str:
-        return postgres.database()
+        return postgres.schema()

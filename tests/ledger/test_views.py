@@ -204,7 +204,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
 
 
 def test_both_data_bases_say_the_same(ledger: Ledger, postgres: Server, tmp_path: Path) -> None:
-    with Ledger.open(postgres.database(), files=tmp_path / "files") as other:
+    with Ledger.open(postgres.schema(), files=tmp_path / "files") as other:
         for book in (ledger, other):
             write_history(book, "r", seed=3, steps=6)
             write_history(book, "q", seed=4)

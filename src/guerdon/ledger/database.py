@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from guerdon.core.errors import LedgerError
@@ -73,8 +73,9 @@ class Database:
 
     def _prepare(self, raw: Any, _record: object) -> None:
         if self.place.server:
-            commit = "on" if self._durable else "off"
-            raw.execute(f"SET lock_timeout = '5s'; SET synchronous_commit = {commit}")
+            raw.execute("SET lock_timeout = '5s'")
+            if self._durable:  # else as the server is configured
+                raw.execute("SET synchronous_commit = on")
             return
         mode = "FULL" if self._durable else "NORMAL"
         for pragma in ("foreign_keys = ON", "journal_mode = WAL", f"synchronous = {mode}", "cache_size = -32768"):
@@ -132,7 +133,7 @@ class Database:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(DBAPIError):
+            with contextlib.suppress(SQLAlchemyError):
                 connection.invalidate()
             connection.close()
 
@@ -167,8 +168,8 @@ class Database:
         with self._turn:
             connection = self.connection
             self._check_place()
-            connection.exec_driver_sql(_BEGIN[self.dialect])
             try:
+                connection.exec_driver_sql(_BEGIN[self.dialect])
                 result = work(connection)
                 connection.exec_driver_sql("COMMIT")
             except BaseException:
@@ -179,7 +180,7 @@ class Database:
     def _roll_back(self, connection: Connection) -> None:
         try:
             connection.exec_driver_sql("ROLLBACK")
-        except (DBAPIError, InterfaceError, OperationalError) as error:
+        except SQLAlchemyError as error:  # a connection that is gone has nothing to roll back
             if "no transaction is active" not in str(error):
                 self._drop()
 
@@ -213,7 +214,7 @@ class Database:
             self._roll_back_other(connection)
 
     def _roll_back_other(self, connection: Connection) -> None:
-        with contextlib.suppress(DBAPIError):
+        with contextlib.suppress(SQLAlchemyError):
             connection.exec_driver_sql("ROLLBACK")
         connection.close()
 

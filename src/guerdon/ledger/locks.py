@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from guerdon.core.errors import LedgerError
 from guerdon.ledger import troubles
@@ -101,12 +101,13 @@ def server_lock(database: Database, run: str) -> Iterator[None]:
     number = int.from_bytes(
         hashlib.sha256(b"run" + run.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True
     )
+    key = f"{number} # 'runs'::regclass::oid::bigint"  # two ledgers may share a data base, in two schemas
     connection = database.open_connection()
     try:
-        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({number})").scalar():
+        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({key})").scalar():
             raise _busy(run, " by another session")
         yield
     finally:
-        with contextlib.suppress(DBAPIError):
-            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({number})")
+        with contextlib.suppress(SQLAlchemyError):
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
         connection.close()

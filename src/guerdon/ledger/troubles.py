@@ -26,6 +26,8 @@ _PASSING_STATES = frozenset(
         "08001",
     }
 )
+_FINAL = ("does not exist", "password", "authentication", "pg_hba.conf", "permission", "translate host name")
+"""A failure to connect comes without a code; these are not cured by waiting."""
 _SQLITE = (
     ("locked", "", ""),
     ("disk is full", "the disk is full", "Free some space and go on; nothing was written in part"),
@@ -74,8 +76,8 @@ def passing(error: DBAPIError) -> bool:
     if _of_sqlite(error):
         text = str(error.orig).lower()
         return "locked" in text or "busy" in text
-    code = state(error)
-    return code in _PASSING_STATES or (not code and lost(error) and "password" not in str(error.orig))
+    code, text = state(error), str(error.orig)
+    return code in _PASSING_STATES or (not code and lost(error) and not any(word in text for word in _FINAL))
 
 
 def sentence(error: DBAPIError, place: Place, patience: float) -> LedgerError:

@@ -19,7 +19,6 @@ REQUIRED = "GUERDON_REQUIRE_POSTGRES"
 _FAST = {
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "listen_addresses": "",
     "shared_buffers": "32MB",
     "max_connections": "40",
@@ -47,7 +46,7 @@ def binaries() -> Path:
 
 
 class Server:
-    """A running server. Make a fresh data base by `database()`."""
+    """A running server. `schema()` or `database()` give the URL of a place without tables."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -125,6 +124,12 @@ class Server:
         name = f"t{uuid.uuid4().hex}"
         self.sql(f"CREATE DATABASE {name}")
         return self.url(name)
+
+    def schema(self) -> str:
+        """URL of a new, empty schema of the first data base: as good as a data base of its own, and much quicker."""
+        name = f"t{uuid.uuid4().hex}"
+        self.sql(f"CREATE SCHEMA {name}")
+        return f"{self.url()}&options=-csearch_path%3D{name}"
 
     def sql(self, text: str) -> None:
         """Run a statement as the superuser."""
