@@ -34,7 +34,12 @@ class Book:
             "judge": JUDGE,
             "seed": 0,
             "budget": {"attempts": 100},
-            "recipe": {"challenge": {"kind": "x:Sums"}, "solver": {"kind": "x:Climb", "step": 0.1}, "judge": {}},
+            "recipe": {
+                "challenge": {"kind": "x:Sums"},
+                "solver": {"kind": "x:Climb", "step": 0.1},
+                "judge": {},
+                "independent": True,
+            },
             "versions": {"guerdon": "0.1.0"},
             "created": 1.7e9,
             "status": "done",

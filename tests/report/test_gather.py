@@ -46,6 +46,11 @@ def test_pass_at_k(book: Any) -> None:
         assert (mine.value, mine.low, mine.high) == pytest.approx((theirs.value, theirs.low, theirs.high))
 
 
+def test_pass_at_k_is_not_shown_of_answers_that_depend_on_each_other(book: Any) -> None:
+    run = book.random_run("r1", 400, 10, recipe={"independent": False})
+    assert gather(book.ledger, run).pass_at == ()
+
+
 def test_lineage(book: Any) -> None:
     run = book.run()
     first = book.step(run, 0, [(Answer("t", 0), Score(0.1)), (Answer("t", 1), Score(0.2))])

@@ -11,8 +11,8 @@ import pytest
 from guerdon.core.errors import ConfigError, LedgerError
 from guerdon.core.score import Score
 from guerdon.core.task import Answer
-from guerdon.report import page as pages
 from guerdon.report import render, write
+from guerdon.report.commands import toml
 
 
 def test_a_page_is_well_formed_inert_and_complete(book: Any, inert: Any) -> None:
@@ -146,7 +146,7 @@ def test_a_file_is_written_whole_or_not_at_all(book: Any, tmp_path: Path, monkey
     def full(_: int) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(pages.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="no space"):
         write(book.ledger, [run], target)
     assert target.read_text(encoding="utf-8") == "before"
@@ -163,3 +163,12 @@ def test_many_runs_fit_on_one_page(book: Any, inert: Any) -> None:
     page = render(book.ledger, runs)
     assert len(page) < 1_500_000
     assert "all faults · climb · r5" in inert(page).text
+
+
+def test_the_recipe_file_says_what_flags_can_say(book: Any) -> None:
+    import tomllib
+
+    fields = {"kind": "x:Climb", "step": 0.5, "names": ["a", "b"], "on": True, "model": {"kind": "y"}, "none": None}
+    run = book.run(recipe={"solver": fields | {"text": 'a"b\n'}})
+    tables = tomllib.loads(toml(book.ledger.run(run)))
+    assert tables == {"challenge": {}, "solver": {"step": 0.5, "names": ["a", "b"], "on": True, "text": 'a"b\n'}}

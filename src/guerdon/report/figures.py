@@ -122,7 +122,7 @@ def _curves(
 ) -> Figure | None:
     across, label = _across(reports, seconds)
     drawn = [(i, xs, ys) for i, (xs, ys) in enumerate(zip(across, heights)) if xs is not None and ys is not None]
-    drawn = [(i, xs, ys) for i, xs, ys in drawn if len(xs) and np.isfinite(ys).any()]
+    drawn = [(i, *_last_of_each(xs, ys)) for i, xs, ys in drawn if len(xs) and np.isfinite(ys).any()]
     if not drawn or (seconds and max(float(xs[-1]) for _, xs, _ in drawn) <= 0):
         return None
     over = "time" if seconds else "attempts"
@@ -146,6 +146,14 @@ def _curves(
     return Figure(
         ident, title, says, plot.svg(ident, says), ("run", label, up), rows, _legend(reports, [i for i, _, _ in drawn])
     )
+
+
+def _last_of_each(xs: Numbers, ys: Numbers) -> tuple[Numbers, Numbers]:
+    """One point per place: where several attempts ended at one moment, what was known after them."""
+    known = np.isfinite(ys)
+    xs, ys = xs[known], ys[known]
+    last = np.append(xs[1:] != xs[:-1], True)
+    return xs[last], ys[last]
 
 
 def _ends(name: str, xs: Numbers, ys: Numbers, unit: str, whole: bool, report: RunReport) -> str:
@@ -322,7 +330,8 @@ def _cost(reports: Sequence[RunReport], tokens: bool) -> Figure | None:
     binned = [(i, *_binned(r.costs.step, ys * scale, most)) for i, r, ys in heights]
     title = f"{'Tokens' if tokens else 'Time'} per step"
     x = bounds(np.concatenate([xs for _, xs, _ in binned]), floor=0.0)
-    plot = Plot(title, "step", unit, x, rounded(bounds(np.concatenate([ys for _, _, ys in binned]), floor=0.0)))
+    y = rounded(bounds(np.concatenate([ys for _, _, ys in binned]), floor=0.0))
+    plot = Plot(title, "step", unit, x, y, whole_across=True)
     for i, xs, ys in binned:
         plot.curve(xs, ys, i, steps=False)
     labels = names(reports)

@@ -177,6 +177,7 @@ def _assemble(
 ) -> RunReport:
     counts = [seen.tasks[name].counts for name in sorted(seen.tasks)]
     binary = top is not None and bool(np.isin(values, (0.0, top)).all()) and len(values) > 0
+    independent = row.recipe.get("independent") is True  # otherwise the chance of k answers is nobody's chance
     watch = seen.watch if top is not None else _watch_best(seen)
     return RunReport(
         row=row,
@@ -192,7 +193,7 @@ def _assemble(
         scores=values,
         faults=_faults(seen),
         costs=_costs(steps),
-        pass_at=pass_at([(t.right, t.right + t.wrong) for t in seen.tasks.values()]) if binary else (),
+        pass_at=pass_at([(t.right, t.right + t.wrong) for t in seen.tasks.values()]) if binary and independent else (),
         tasks=tuple(_task_line(name, task, seen, top) for name, task in seen.tasks.items()),
         findings=(*watch.findings(), *seen.proxies.findings()),
         looked_at=watch.seen,

@@ -164,7 +164,7 @@ class RunReport:
         scores: all known scores; shape (judged,).
         faults: by kind, most frequent first.
         costs: by step.
-        pass_at: (k, estimate), where answers are right or wrong.
+        pass_at: (k, estimate), where answers are right or wrong and independent draws.
         tasks: by task id, in the ledger's order.
         findings: what looks strange among the highest scores.
         looked_at: how many answers were looked at for that.

@@ -235,9 +235,9 @@ def _score_cards(report: RunReport) -> list[Card]:
         tone = "good" if of and report.at_top == of else ""
         cards.append(Card("Tasks at the top", f"{text.count(report.at_top)} of {text.count(of)}", note, tone))
     cards.append(Card("Best score", text.number(report.best), "of all answers"))
-    cards.append(
-        Card("Mean best score", text.number(mean.value), f"95 %: {interval}" if interval else "over tasks tried")
-    )
+    tried = report.totals.tried
+    over = "over all tasks" if tried == report.totals.tasks else f"over {text.count(tried)} tasks tried"
+    cards.append(Card("Mean best score", text.number(mean.value), f"{over}; 95 %: {interval}" if interval else over))
     return cards
 
 

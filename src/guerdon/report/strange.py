@@ -118,7 +118,9 @@ class Watch:
             yield _finding("very short answers at the top", why, short)
 
     def _repeated(self) -> Iterable[Finding]:
-        many = sorted(((len(tasks), name) for name, tasks in self._tasks.items() if len(tasks) >= 3), reverse=True)
+        different = len({task for tasks in self._tasks.values() for task in tasks})
+        few = max(3, different // 20)
+        many = sorted(((len(tasks), name) for name, tasks in self._tasks.items() if len(tasks) >= few), reverse=True)
         for size, name in many[:3]:
             why = "One answer to many questions: the tasks may be too alike, or the judge too easy."
             yield Finding(

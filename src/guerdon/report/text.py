@@ -15,6 +15,9 @@ UNKNOWN = "unknown"
 LINE = 120
 """Longest name shown whole, in characters."""
 
+WRITTEN = {"code": "code", "source": "code", "program": "code", "text": "text", "completion": "text"}
+"""Fields of answers that are written text, and of which kind."""
+
 _SAFE_FORMATS = "\u200c\u200d"  # joiners: letters of several scripts and emoji need them
 _MARKS = 4
 """Combining marks shown on one letter; more of them is a drawing, not a word."""
@@ -185,13 +188,16 @@ def content(value: Any) -> tuple[str, str]:
 
     >>> content({"code": "return 1"})
     ('code', 'return 1')
+    >>> content({"code": "6", "value": 6})[0]
+    'data'
     """
     if isinstance(value, Blob):
         return "file", f"{value.media}, {value.size:,} bytes, sha256 {value.digest}"
     if isinstance(value, str):
         return "text", value
-    if isinstance(value, dict) and len(value) == 1:
-        (name, inner), *_ = value.items()
-        if isinstance(inner, str) and name in ("code", "source", "program", "text", "completion"):
-            return ("text" if name in ("text", "completion") else "code"), inner
+    if isinstance(value, dict):
+        name = next((name for name in WRITTEN if isinstance(value.get(name), str)), None)
+        rest = {key: inner for key, inner in value.items() if key != name}
+        if name is not None and (not rest or "\n" in value[name]):
+            return WRITTEN[name], value[name] + (f"\n\n{pretty(rest)}" if rest else "")
     return "data", pretty(value)
