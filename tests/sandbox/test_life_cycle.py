@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import gc
 import multiprocessing
 import os
 import pickle
@@ -113,6 +115,26 @@ def test_close_leaves_nothing_and_refuses_more(own: Sandbox) -> None:
     assert wait_until(lambda: all(gone(each) for each in below))
     with pytest.raises(SandboxError, match="closed"):
         own.run([ONE])
+
+
+def test_closing_from_another_thread_ends_a_run(own: Sandbox) -> None:
+    timer = threading.Timer(0.3, own.close)
+    timer.start()
+    endless = Job(source="def f():\n    while True: pass", entry="f", limits=Limits(wall_s=600.0))
+    (outcome,), (second,) = own.run([endless, ONE])
+    timer.join()
+    assert outcome.fault is not None
+    assert second.fault is not None
+    assert outcome.fault.whose == second.fault.whose == "host"
+
+
+def test_a_forgotten_sandbox_ends_its_zygotes(trusted: Sandbox) -> None:
+    sandbox = open_sandbox("trusted")
+    sandbox.run([ONE])
+    pid = pool_of(sandbox)._zygotes[0].pid
+    del sandbox
+    gc.collect()
+    assert gone(pid)
 
 
 def test_500_jobs_leave_no_descriptor_process_or_memory(own: Sandbox) -> None:
@@ -259,3 +281,57 @@ def test_outcome_of_a_job_that_outlives_it_is_not_believed(
     assert outcome.fault is not None
     assert outcome.fault.kind is FaultKind.SANDBOX
     assert "outlived" in outcome.fault.detail
+
+
+def test_descriptors_that_the_host_lets_children_inherit_stay_outside(namespaces: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    path.write_text("secret")
+    with path.open() as file:
+        high = fcntl.fcntl(file.fileno(), fcntl.F_DUPFD, 400)
+        os.set_inheritable(file.fileno(), True)
+        try:
+            with open_sandbox("namespaces") as sandbox:
+                pid = pool_of(sandbox)._zygotes[0].pid
+                for each in descendants(pid) | {pid}:
+                    names = [str(link.readlink()) for link in Path(f"/proc/{each}/fd").iterdir()]
+                    assert str(path) not in names
+        finally:
+            os.close(high)
+
+
+STRANGE = {
+    "no home": ("os.environ.pop('HOME', None)", "ok"),
+    "locale C": ("os.environ.update(LC_ALL='C', LANG='C')", "ok"),
+    "folder deleted": ("import tempfile; d = tempfile.mkdtemp(); os.chdir(d); os.rmdir(d)", "ok"),
+    "SIGCHLD ignored": ("import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)", "ok"),
+    "signals blocked": ("import signal; signal.pthread_sigmask(0, range(1, 65))", "ok"),
+    "no temporary folder": ("import tempfile; tempfile.tempdir = '/nonexistent'", "Make a temporary folder writable"),
+    "standard streams closed": ("os.dup2(1, 9); [os.close(n) for n in (0, 1, 2)]", ""),
+    "few descriptors": ("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))", "ok"),
+    "a thread running": ("import threading, time; threading.Thread(target=time.sleep, args=(2,)).start()", "ok"),
+    "small stack and no core": ("import resource; resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, 1 << 20))", "ok"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_surroundings_work_or_refuse(name: str, namespaces: Sandbox) -> None:
+    prepare, expected = STRANGE[name]
+    host = program(
+        f"""
+        import os
+        from guerdon.core.errors import GuerdonError
+        from guerdon.sandbox import *
+        {prepare}
+        try:
+            with open_sandbox("namespaces") as sandbox:
+                word = {{1: "ok"}}.get(sandbox.run([Job(source="def f(): return 1", entry="f")])[0][0].value, "wrong")
+        except GuerdonError as error:
+            word = str(error)
+        os.write(9 if {name == "standard streams closed"} else 1, word.encode())
+        """
+    )
+    with host:
+        assert host.stdout is not None
+        said = host.stdout.read()
+        assert host.wait(60) == 0
+    assert (expected or "ok") in said

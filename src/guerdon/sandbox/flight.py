@@ -53,7 +53,7 @@ class Flight:
         self._received = 0
         self._socket_ended = self._output_ended = False
         self._since = self.deadline = 0.0
-        self.look = math.inf  # when to measure its memory
+        self.look, self.weighed = math.inf, False  # when to measure its memory, and whether that is needed
 
     def open(self) -> tuple[int, int]:
         """Make the socket and the output pipe; returns the two ends for the job.
@@ -170,7 +170,7 @@ class Flight:
         if self.killed or now < self.deadline:
             return False
         self.killed = True
-        self.deadline = now + END_S
+        self.deadline, self.look = now + END_S, math.inf
         return True
 
     @property
@@ -216,7 +216,7 @@ class Flight:
         self.deadline = now + self.job.limits.wall_s
         if kind == wire.READY:
             self.ready = True
-            self.look = now + LOOK_S
+            self.look = now + LOOK_S if self.weighed else math.inf
             return
         seconds, self._since = now - self._since, now
         self._received += len(payload)

@@ -32,6 +32,7 @@ def open_sandbox(backend: str = "auto", *, workers: int = 1, imports: Sequence[s
             itself if they belong to the standard library.
 
     Raises:
+        ConfigError: the self-test finds no temporary folder.
         SandboxError: no rung works; the message names each one that was tried, why it failed and what to do.
 
     >>> from guerdon.sandbox import Job

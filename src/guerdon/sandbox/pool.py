@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import select
 import sys
@@ -10,7 +9,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from guerdon.core.errors import SandboxError
@@ -23,9 +22,16 @@ from guerdon.sandbox.zygotes import Zygote
 _open_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
-def _close_all() -> None:
-    for pool in list(_open_pools):
-        pool.close()
+def _reopen(kind: str, workers: int, imports: tuple[str, ...]) -> object:
+    """Open the same sandbox in another process, self-test included."""
+    from guerdon.sandbox.ladder import open_sandbox
+
+    return open_sandbox(kind, workers=workers, imports=imports)
+
+
+def _end_all(zygotes: list[Zygote]) -> None:
+    while zygotes:
+        zygotes.pop().end()
 
 
 def _forget_all() -> None:
@@ -33,7 +39,6 @@ def _forget_all() -> None:
         pool.forget()
 
 
-atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
 
@@ -55,9 +60,10 @@ class Pool:
         self._lock = threading.Lock()
         self._closed = False
         _open_pools.add(self)
+        self._last_will = weakref.finalize(self, _end_all, self._zygotes)  # also at interpreter exit
 
-    def __reduce__(self) -> tuple[type[Pool], tuple[str, int, tuple[str, ...]]]:
-        return type(self), (self.kind, self.workers, self.imports)
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, int, tuple[str, ...]]]:
+        return _reopen, (self.kind, self.workers, self.imports)
 
     def start(self) -> None:
         """Start the first zygote now.
@@ -75,7 +81,7 @@ class Pool:
         """In a forked child: leave the parent's zygotes alone; new ones are started when needed."""
         for zygote in self._zygotes:
             zygote.forget()
-        self._zygotes = []
+        self._zygotes.clear()
         self._lock = threading.Lock()
 
     def run(self, jobs: Sequence[Job]) -> list[list[Outcome]]:
@@ -88,7 +94,7 @@ class Pool:
             try:
                 self._drive(queue, results)
             except BaseException:
-                self._end_all()  # Ctrl-C in the middle of a job: leave nothing behind
+                _end_all(self._zygotes)  # Ctrl-C in the middle of a job: leave nothing behind
                 raise
         return results
 
@@ -109,6 +115,8 @@ class Pool:
                 return zygote
         if len(self._zygotes) >= self.workers:
             return None
+        if self._closed:
+            return "the sandbox was closed"
         try:
             self._zygotes.append(Zygote(self.kind, self.imports))
         except (SandboxError, OSError) as error:
@@ -171,8 +179,7 @@ class Pool:
         if not flight.done:
             now = time.monotonic()
             flight.tick(now)
-            if self.kind == "namespaces":
-                flight.weigh(now, zygote.pid)
+            flight.weigh(now, zygote.pid)
             if flight.must_kill(now) and not flight.broken:
                 zygote.kill()
         if flight.broken:
@@ -190,15 +197,13 @@ class Pool:
         self._zygotes.remove(zygote)
         zygote.end()
 
-    def _end_all(self) -> None:
-        while self._zygotes:
-            self._zygotes.pop().end()
-
     def close(self) -> None:
-        """End every process of this sandbox."""
+        """End every process of this sandbox; a run in another thread comes back with faults of the host."""
+        self._closed = True
+        for zygote in list(self._zygotes):
+            zygote.strike()
         with self._lock:
-            self._closed = True
-            self._end_all()
+            _end_all(self._zygotes)
 
     def __enter__(self) -> Pool:
         return self

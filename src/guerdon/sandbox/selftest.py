@@ -6,9 +6,10 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from guerdon.core.errors import ConfigError
 from guerdon.sandbox.flight import clean
 from guerdon.sandbox.job import Job, Limits, Outcome, Plain
 from guerdon.sandbox.layout import standard_library
@@ -130,7 +131,13 @@ def _problem(outcome: Outcome) -> str:
 @contextmanager
 def _bait() -> Iterator[tuple[str, int]]:
     """A folder that anybody may read, with a canary in it, and a port that listens."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as listener:
+    try:
+        stack = ExitStack()
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        listener = stack.enter_context(socket.socket())
+    except OSError as error:
+        raise ConfigError("the self-test lays out a canary", str(error), "Make a temporary folder writable") from None
+    with stack:
         Path(folder).chmod(0o777)
         path = Path(folder, "canary")
         path.write_text(CANARY, "utf-8")

@@ -83,6 +83,7 @@ class Zygote:
             limits.disk_mb << 20,
             INODES,
         )
+        flight.weighed = self.kind == "namespaces"  # elsewhere a job has one process, or none of our care
         ours = flight.open()
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", ours))]
         try:
@@ -122,11 +123,17 @@ class Zygote:
             self.flight.close()
             self.flight = None
         self.control.close()
-        try:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        except (ChildProcessError, ProcessLookupError):
-            pass  # another part of the program reaped it
+        self.strike()
+        pid, self.pid = self.pid, 0
+        with contextlib.suppress(ChildProcessError):  # another part of the program reaped it
+            if pid:
+                os.waitpid(pid, 0)
+
+    def strike(self) -> None:
+        """Kill it; whoever drives it will notice."""
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     def forget(self) -> None:
         """Drop the descriptors without ending it: for a forked child, whose parent owns it."""

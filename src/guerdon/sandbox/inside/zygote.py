@@ -1,4 +1,4 @@
-# ruff: noqa: PTH120, PTH123
+# ruff: noqa: PTH120, PTH123, SIM105, PTH208
 # pathlib and contextlib would double what every job pays for a fork.
 """The zygote: a small interpreter that is already inside the room and forks one job after the other.
 
@@ -32,6 +32,7 @@ def main(control_fd: int, plan: dict[str, object]) -> None:
     """Enter the room, fork the zygote proper, wait for it."""
     control = _socket.socket(fileno=control_fd)
     try:
+        _close_others(control_fd)
         host = os.pidfd_open(plan["host"])  # type: ignore[arg-type]
         if os.getppid() != plan["host"]:
             os._exit(0)
@@ -39,6 +40,16 @@ def main(control_fd: int, plan: dict[str, object]) -> None:
     except BaseException as error:  # noqa: BLE001  # the host turns it into a sentence
         control.send(b"E" + f"{type(error).__name__}: {error}".encode("utf-8", "replace")[:4000])
         os._exit(1)
+
+
+def _close_others(control_fd: int) -> None:
+    """Close what a careless host let every child inherit."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != control_fd:
+            try:
+                os.close(int(name))
+            except OSError:
+                pass  # the descriptor of the listing itself
 
 
 def start(control: _socket.socket, host: int, plan: dict[str, object]) -> None:
