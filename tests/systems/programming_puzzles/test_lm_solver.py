@@ -4,113 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import math
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
+from lm_stand_in import NUMBER, Families, StandIn, model_of, steps
 
 from guerdon.bench.run import run
 from guerdon.core import faultpoint
-from guerdon.core.challenge import Challenge
 from guerdon.core.errors import ConfigError, ProviderError
 from guerdon.core.recipe import recipe
-from guerdon.core.reward import Reward
-from guerdon.core.rng import stream
-from guerdon.core.score import Fault, FaultKind, Score
-from guerdon.core.solver import Problem
-from guerdon.core.task import Answer, Case, Judged, Key, Task
+from guerdon.core.score import Fault, FaultKind
+from guerdon.core.task import Answer, Case
 from guerdon.ledger import Ledger, views
 from guerdon.lm.prompts import text_of
 from guerdon.lm.protocol import Model, Prompt
-from guerdon.lm.scripted import Script, Scripted
+from guerdon.lm.scripted import Scripted
 from guerdon.systems.programming_puzzles.challenge import ProgrammingPuzzles
 from guerdon.systems.programming_puzzles.lm_prompts import rename
 from guerdon.systems.programming_puzzles.lm_solver import LanguageModel, lend, opened
-
-SEEDS = (11, 12, 13, 14, 15)
-NUMBER = re.compile(r"def f(\d*)\(n: int, family=(\d+), secret=(\d+)\)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Right(Reward):
-    """1.0 for code that names the secret after `return`, or is it; judged as text, so no sandbox is needed."""
-
-    label: ClassVar[str] = "right"
-
-    def judge(self, cases: Sequence[Case]) -> list[Score]:
-        return [self._one(case) for case in cases]
-
-    def _one(self, case: Case) -> Score:
-        content: Any = case.answer.content
-        if "code" not in content:
-            return Score.failed(FaultKind.INVALID, "no code")
-        last = content["code"].rpartition("return")[2].strip(" \n()")
-        return Score(1.0 if last == str(case.key) else 0.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Families(Challenge):
-    """Puzzles in families of equal size; the answer is the puzzle's secret."""
-
-    families: int = 3
-    size: int = 4
-
-    name: ClassVar[str] = "families"
-
-    @property
-    def judge(self) -> Right:
-        return Right()
-
-    def tasks(self, split: str) -> Iterable[Task]:
-        for family, member in itertools.product(range(self.families), range(self.size)):
-            secret = 1000 * family + member
-            data = {
-                "sat": f"def sat(n: int, family={family}, secret={secret}):\n    return n == secret",
-                "sol_header": f"def sol(family={family}, secret={secret}):",
-                "sol_docstring": '    """Say the secret."""',
-                "ans_type": "int",
-            }
-            yield Task(f"F{family}:{member}", data)
-
-    def keys(self, tasks: Sequence[Task]) -> Sequence[Key]:
-        return [int(task.id[1:].partition(":")[0]) * 1000 + int(task.id.partition(":")[2]) for task in tasks]
-
-    def secrets(self, tasks: Sequence[Task]) -> list[str]:
-        return []
-
-
-@dataclass
-class StandIn:
-    """Hits with probability `base + slope * (same-family examples in the prompt)`, and remembers the prompts."""
-
-    base: float = 0.3
-    slope: float = 0.0
-    prompts: list[str] = field(default_factory=list)
-
-    def rate(self, examples: int) -> float:
-        return min(1.0, self.base + self.slope * examples)
-
-    def __call__(self, prompt: Prompt, rng: np.random.Generator, index: int) -> str:
-        text = text_of(prompt)
-        if index == 0:
-            self.prompts.append(text)
-        *shown, (_, family, secret) = NUMBER.findall(text)
-        hit = rng.random() < self.rate(sum(each[1] == family for each in shown))
-        if text.endswith("f("):
-            return f"{secret if hit else -1})"
-        return f"\n    return {secret if hit else -1}\n\nprose"
-
-
-def model_of(script: Script) -> Scripted:
-    return Scripted(script, name="stand-in")
 
 
 @pytest.fixture
@@ -118,40 +36,6 @@ def stand_in() -> Iterator[StandIn]:
     script = StandIn()
     with lend("stand-in", model_of(script)):
         yield script
-
-
-def problem_of(challenge: Challenge) -> Problem:
-    return Problem(challenge.name, tuple(challenge.tasks("main")), challenge.visibility("main"))
-
-
-def judged(challenge: Challenge, problem: Problem, answers: Sequence[Answer]) -> list[Judged]:
-    tasks = {task.id: task for task in problem.tasks}
-    cases = [Case(tasks[a.task], a, challenge.keys([tasks[a.task]])[0]) for a in answers]
-    assert isinstance(challenge.judge, Reward)
-    scores = challenge.judge(cases)
-    return [Judged(c.task, c.answer, score, str(i)) for i, (c, score) in enumerate(zip(cases, scores, strict=True))]
-
-
-def steps(
-    solver: LanguageModel, challenge: Challenge, seed: int = 0, *, saved: Path | None = None
-) -> Iterator[tuple[dict[str, Any], list[Judged], dict[str, Any]]]:
-    """The bench's loop without a bench: (state, judged, next state) of each step."""
-    problem = problem_of(challenge)
-    state = solver.start(problem, stream(seed, "start"))
-    for step in itertools.count():
-        before = json.dumps(state)
-        answers = solver.ask(problem, state, stream(seed, "ask", step))
-        assert json.dumps(state) == before
-        if not answers:
-            return
-        told = judged(challenge, problem, answers)
-        after = solver.tell(problem, state, told, stream(seed, "tell", step))
-        assert json.dumps(state) == before
-        yield state, told, after
-        if saved is not None:
-            solver.save(after, saved)
-            after = solver.load(saved)
-        state = after
 
 
 # ── what is asked ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -468,74 +352,6 @@ def test_tokens_that_the_provider_did_not_count_are_not_made_up() -> None:
             for i in items
         ]
     assert all("tokens" not in item.answer.note and item.answer.note["finish"] == "length" for item in told)
-
-
-# ── the law of desk scale (b) ───────────────────────────────────────────────────────────────────────────────────────
-
-FAMILIES, SIZE, ATTEMPTS, ITERATION = 12, 5, 16, 4
-
-
-def bootstrap(seed: int, slope: float, *, examples: bool) -> tuple[list[int], list[tuple[float, bool]]]:
-    """Puzzles solved by the end of each iteration; and, per turn, the law's chance to solve and whether it did."""
-    script = StandIn(base=0.03, slope=slope)
-    context = 100_000 if examples else 151  # no example fits into one token
-    solved_by, turns = [0] * (ATTEMPTS // ITERATION), []
-    with lend("stand-in", model_of(script)):
-        solver = LanguageModel(
-            model="stand-in", prompt="bootstrap", attempts=ATTEMPTS, iteration=ITERATION, batch=ITERATION,
-            context=context,
-        )  # fmt: skip
-        for state, told, after in steps(solver, Families(families=FAMILIES, size=SIZE), seed):
-            task = told[0].task.id
-            known = sum(name.partition(":")[0] == task.partition(":")[0] for name in state["solved"])
-            chance = 1 - (1 - script.rate(known if examples else 0)) ** ITERATION
-            turns.append((chance, task in after["solved"]))
-            if task in after["solved"]:
-                solved_by[state["tried"].get(task, 0) // ITERATION] += 1
-    return list(itertools.accumulate(solved_by)), turns
-
-
-def law(slope: float, runs: int, rng: np.random.Generator) -> np.ndarray:
-    """The law played without the solver: puzzles solved by each iteration, (runs, iterations)."""
-    script = StandIn(base=0.03, slope=slope)
-    curves = np.zeros((runs, ATTEMPTS // ITERATION))
-    for each in range(runs):
-        family = np.repeat(np.arange(FAMILIES), SIZE)
-        solved = np.zeros(FAMILIES * SIZE, bool)
-        for iteration in range(ATTEMPTS // ITERATION):
-            for puzzle in rng.permutation(FAMILIES * SIZE):
-                known = int(solved[family == family[puzzle]].sum())
-                if not solved[puzzle] and rng.random() < 1 - (1 - script.rate(known)) ** ITERATION:
-                    solved[puzzle] = True
-            curves[each, iteration] = solved.sum()
-    return curves
-
-
-@pytest.mark.parametrize("slope", [0.12, 0.0])
-def test_the_loop_recovers_the_law(slope: float) -> None:
-    found = [bootstrap(seed, slope, examples=True) for seed in SEEDS]
-    # Given what was in the prompt, turns are independent: their number of successes is a sum of known chances.
-    turns = [turn for _, each in found for turn in each]
-    for low, high in itertools.pairwise((0.0, 0.2, 0.6, 1.0)):
-        some = [(chance, hit) for chance, hit in turns if low < chance <= high]
-        expected, spread = sum(c for c, _ in some), math.sqrt(sum(c * (1 - c) for c, _ in some))
-        assert abs(sum(hit for _, hit in some) - expected) <= 2.58 * spread
-    # The whole curve, against the law played on its own.
-    curves = law(slope, 1000, stream(0, "law"))
-    mean, error = curves.mean(axis=0), curves.std(axis=0) / math.sqrt(len(SEEDS))
-    assert (np.abs(np.mean([curve for curve, _ in found], axis=0) - mean) <= 2.58 * error).all()
-
-
-def test_examples_help_exactly_where_the_law_says_so() -> None:
-    gains = {}
-    for slope in (0.12, 0.0):
-        arms = [[bootstrap(seed, slope, examples=examples)[0][-1] for seed in SEEDS] for examples in (True, False)]
-        gains[slope] = np.subtract(arms[0], arms[1])
-    assert gains[0.12].min() > 0
-    assert gains[0.12].mean() > 0.1 * FAMILIES * SIZE
-    share = 1 - 0.97**ATTEMPTS
-    spread = math.sqrt(2 * FAMILIES * SIZE * share * (1 - share) / len(SEEDS))
-    assert abs(gains[0.0].mean()) <= 2.58 * spread
 
 
 # ── the real judge ──────────────────────────────────────────────────────────────────────────────────────────────────

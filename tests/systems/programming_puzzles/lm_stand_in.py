@@ -1,0 +1,134 @@
+"""A stand-in for a language model whose hit rate is known, and puzzles in families for it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from guerdon.core.challenge import Challenge
+from guerdon.core.reward import Reward
+from guerdon.core.rng import stream
+from guerdon.core.score import FaultKind, Score
+from guerdon.core.solver import Problem
+from guerdon.core.task import Answer, Case, Judged, Key, Task
+from guerdon.lm.prompts import text_of
+from guerdon.lm.protocol import Prompt
+from guerdon.lm.scripted import Script, Scripted
+from guerdon.systems.programming_puzzles.lm_solver import LanguageModel
+
+NUMBER = re.compile(r"def f(\d*)\(n: int, family=(\d+), secret=(\d+)\)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Right(Reward):
+    """1.0 for code that names the secret after `return`, or is it; judged as text, so no sandbox is needed."""
+
+    label: ClassVar[str] = "right"
+
+    def judge(self, cases: Sequence[Case]) -> list[Score]:
+        return [self._one(case) for case in cases]
+
+    def _one(self, case: Case) -> Score:
+        content: Any = case.answer.content
+        if "code" not in content:
+            return Score.failed(FaultKind.INVALID, "no code")
+        last = content["code"].rpartition("return")[2].strip(" \n()")
+        return Score(1.0 if last == str(case.key) else 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Families(Challenge):
+    """Puzzles in families of equal size; the answer is the puzzle's secret."""
+
+    families: int = 3
+    size: int = 4
+
+    name: ClassVar[str] = "families"
+
+    @property
+    def judge(self) -> Right:
+        return Right()
+
+    def tasks(self, split: str) -> Iterable[Task]:
+        for family, member in itertools.product(range(self.families), range(self.size)):
+            secret = 1000 * family + member
+            data = {
+                "sat": f"def sat(n: int, family={family}, secret={secret}):\n    return n == secret",
+                "sol_header": f"def sol(family={family}, secret={secret}):",
+                "sol_docstring": '    """Say the secret."""',
+                "ans_type": "int",
+            }
+            yield Task(f"F{family}:{member}", data)
+
+    def keys(self, tasks: Sequence[Task]) -> Sequence[Key]:
+        return [int(task.id[1:].partition(":")[0]) * 1000 + int(task.id.partition(":")[2]) for task in tasks]
+
+    def secrets(self, tasks: Sequence[Task]) -> list[str]:
+        return []
+
+
+@dataclass
+class StandIn:
+    """Hits with probability `base + slope * (same-family examples in the prompt)`, and remembers the prompts."""
+
+    base: float = 0.3
+    slope: float = 0.0
+    prompts: list[str] = field(default_factory=list)
+
+    def rate(self, examples: int) -> float:
+        return min(1.0, self.base + self.slope * examples)
+
+    def __call__(self, prompt: Prompt, rng: np.random.Generator, index: int) -> str:
+        text = text_of(prompt)
+        if index == 0:
+            self.prompts.append(text)
+        *shown, (_, family, secret) = NUMBER.findall(text)
+        hit = rng.random() < self.rate(sum(each[1] == family for each in shown))
+        if text.endswith("f("):
+            return f"{secret if hit else -1})"
+        return f"\n    return {secret if hit else -1}\n\nprose"
+
+
+def model_of(script: Script) -> Scripted:
+    return Scripted(script, name="stand-in")
+
+
+def problem_of(challenge: Challenge) -> Problem:
+    return Problem(challenge.name, tuple(challenge.tasks("main")), challenge.visibility("main"))
+
+
+def judged(challenge: Challenge, problem: Problem, answers: Sequence[Answer]) -> list[Judged]:
+    tasks = {task.id: task for task in problem.tasks}
+    cases = [Case(tasks[a.task], a, challenge.keys([tasks[a.task]])[0]) for a in answers]
+    assert isinstance(challenge.judge, Reward)
+    scores = challenge.judge(cases)
+    return [Judged(c.task, c.answer, score, str(i)) for i, (c, score) in enumerate(zip(cases, scores, strict=True))]
+
+
+def steps(
+    solver: LanguageModel, challenge: Challenge, seed: int = 0, *, saved: Path | None = None
+) -> Iterator[tuple[dict[str, Any], list[Judged], dict[str, Any]]]:
+    """The bench's loop without a bench: (state, judged, next state) of each step."""
+    problem = problem_of(challenge)
+    state = solver.start(problem, stream(seed, "start"))
+    for step in itertools.count():
+        before = json.dumps(state)
+        answers = solver.ask(problem, state, stream(seed, "ask", step))
+        assert json.dumps(state) == before
+        if not answers:
+            return
+        told = judged(challenge, problem, answers)
+        after = solver.tell(problem, state, told, stream(seed, "tell", step))
+        assert json.dumps(state) == before
+        yield state, told, after
+        if saved is not None:
+            solver.save(after, saved)
+            after = solver.load(saved)
+        state = after
