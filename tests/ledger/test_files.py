@@ -1,7 +1,9 @@
 """What a ledger file can suffer: each is waited for, or refused with the fix."""
 
 import errno
+import gc
 import os
+import pickle
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 
 from guerdon.core.errors import LedgerError
 from guerdon.core.plain import Blob
-from guerdon.ledger import Ledger, StepRow
+from guerdon.ledger import Ledger, StepRow, opened
 from guerdon.ledger.places import Place, data_folder, file_system, refuse_network
 from guerdon.testing.ledger import make_attempts, make_run, make_verdict, write_history
 
@@ -413,7 +415,7 @@ print(time.process_time() - start, "alembic" in sys.modules, "scipy" in sys.modu
 
 def test_an_open_ledger_is_not_checked_again(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Path] = []
-    monkeypatch.setattr(Ledger, "_check_pages", lambda _, path: asked.append(path))
+    monkeypatch.setattr(opened, "check_pages", lambda _, path: asked.append(path))
     with Ledger.open(filled) as ledger:
         ledger.attempt(make_attempts(step=9))
         Ledger.open(filled).close()
@@ -423,3 +425,17 @@ def test_an_open_ledger_is_not_checked_again(filled: Path, monkeypatch: pytest.M
     Ledger.open(filled).close()
     assert asked == [filled]
     assert time.monotonic() - start < 5
+
+
+def test_a_forgotten_ledger_is_closed(filled: Path) -> None:
+    ledger = Ledger.open(filled)
+    ledger.attempt(make_attempts(step=9))
+    del ledger
+    gc.collect()
+    assert not filled.with_name("guerdon.db-wal").exists()
+
+
+def test_a_ledger_travels_by_its_place(filled: Path) -> None:
+    with Ledger.open(filled, durable=True) as ledger, pickle.loads(pickle.dumps(ledger)) as copy:
+        assert copy.url == ledger.url
+        assert copy.attempts() == ledger.attempts()

@@ -87,8 +87,7 @@ class Database:
     def connection(self) -> Connection:
         """This process's connection; a forked child gets its own."""
         if self._pid != os.getpid():
-            if self._connection is not None:
-                _inherited.append(self._connection)
+            _inherited.extend(filter(None, [self._connection]))
             self._connection = None
             self._reset()
             if self.place.path is None and not self.place.server:
@@ -123,10 +122,14 @@ class Database:
         raise LedgerError("the ledger's own files", what, "Put them back from a backup; nothing more was written")
 
     def close(self) -> None:
-        """Close this process's connection."""
+        """Close this process's connection; in a forked child, leave the parent's alone."""
+        if self._pid != os.getpid():
+            _inherited.extend(filter(None, [self._connection]))
+            self._connection, self._closed = None, True
+            self._reset()
         with self._turn:
             self._closed = True
-            if self._connection is not None and self._pid == os.getpid():
+            if self._connection is not None:
                 self._connection.close()
             self._connection = None
 

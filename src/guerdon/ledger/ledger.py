@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 
 from guerdon.core.errors import LedgerError, did_you_mean
 from guerdon.core.task import Task
-from guerdon.ledger import codec, locks, migrate, troubles
+from guerdon.ledger import codec, locks
 from guerdon.ledger.adding import Adding, check_status
 from guerdon.ledger.blobs import Blobs
 from guerdon.ledger.codec import pack, unpack
-from guerdon.ledger.database import Database
-from guerdon.ledger.places import Place, check_file, data_folder, side
+from guerdon.ledger.opened import Opened
+from guerdon.ledger.places import Place
 from guerdon.ledger.rows import AttemptRow, ChoiceRow, RunRow, StepRow, VerdictRow
 
 Result = TypeVar("Result")
@@ -39,12 +39,11 @@ class Ledger:
     (0, [])
     """
 
-    def __init__(self, database: Database, arguments: tuple[Any, ...]) -> None:
-        self._database, self._arguments = database, arguments
-        self._presence: locks.Presence | None = None
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self.adding = Adding(database.mark)
-        self.blobs = Blobs(lambda: self.folder / "blobs")
+    def __init__(self, opened: Opened, options: tuple[Any, ...] = ()) -> None:
+        self._opened, self._options, self._database = opened, options, opened.database
+        self._let_go = weakref.finalize(self, opened.close)
+        self.adding = Adding(opened.database.mark)
+        self.blobs = Blobs(opened.blobs)
 
     # ── opening and closing ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -71,61 +70,21 @@ class Ledger:
             LedgerError: it cannot be opened, with the reason and the fix.
         """
         place = Place.of(url, files)
-        if place.path is not None:
-            try:
-                check_file(place.path, create)
-            except OSError as error:
-                raise troubles.of_system(error, place.name) from error
-        ledger = cls(Database(place, durable, patience), (str(url), durable, create, files and str(files), patience))
-        try:
-            ledger._start()
-        except BaseException:
-            ledger.close()
-            raise
-        return ledger
-
-    def _start(self) -> None:
-        path = self._database.place.path
-        if path is not None:
-            self._presence = locks.Presence(self.folder)
-            if self._presence.alone and side(path, "-wal"):
-                self._check_pages(path)
-        migrate.bring_up(self._database)
-        if self._presence is not None:
-            self._presence.share()
-
-    def _check_pages(self, path: Path) -> None:
-        """After an unclean end: SQLite replays its log by itself; make sure that what results is whole."""
-        found = self._database.rows("PRAGMA quick_check(3)")
-        if found != [("ok",)]:
-            said = "; ".join(str(row[0]) for row in found)[:300]
-            raise LedgerError(f"the ledger {path}", f"its pages are damaged ({said})", "Restore a backup")
+        return cls(Opened(place, durable, create, patience), (durable, create, place.files, patience))
 
     @property
     def url(self) -> str:
         """What opens it again in another process: the path of its file, or its URL with the password."""
-        place = self._database.place
-        return str(place.path or place.url.render_as_string(hide_password=False))
+        return self._opened.url
 
     @property
     def folder(self) -> Path:
         """The folder beside it, for blobs, checkpoints and locks."""
-        place = self._database.place
-        if place.files is not None:
-            return place.files
-        if place.server:
-            return data_folder(place)
-        if self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="guerdon-")
-        return Path(self._scratch.name)
+        return self._opened.folder
 
     def close(self) -> None:
-        """Close it. Closing twice is closing once."""
-        self._database.close()
-        if self._presence is not None:
-            self._presence.close()
-        if self._scratch is not None:
-            self._scratch.cleanup()
+        """Close it. Closing twice is closing once; one that is forgotten is closed with its last reference."""
+        self._let_go()
 
     def __enter__(self) -> Ledger:
         return self
@@ -137,7 +96,7 @@ class Ledger:
         return f"Ledger({self._database.place.name!r})"
 
     def __reduce__(self) -> tuple[Callable[..., Ledger], tuple[Any, ...]]:
-        return _reopen, self._arguments
+        return _reopen, (self.url, *self._options)
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -340,7 +299,7 @@ class Ledger:
         return self._database.snapshot()
 
 
-def _reopen(url: str, durable: bool, create: bool, files: str | None, patience: float) -> Ledger:
+def _reopen(url: str, durable: bool, create: bool, files: Path | None, patience: float) -> Ledger:
     return Ledger.open(url, durable=durable, create=create, files=files, patience=patience)
 
 
