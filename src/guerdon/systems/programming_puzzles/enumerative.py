@@ -21,7 +21,7 @@ from guerdon.systems.programming_puzzles.enumeration import Enumeration, Model
 from guerdon.systems.programming_puzzles.evaluate import FAILED, Interpreter, Node
 from guerdon.systems.programming_puzzles.features import Vocabulary, bag
 from guerdon.systems.programming_puzzles.grammar import Grammar, Size, code, grammar, prefix_rules
-from guerdon.systems.programming_puzzles.learned import Forest, Learned, Lesson
+from guerdon.systems.programming_puzzles.learned import Forest, Labels, Learned, Lesson
 from guerdon.systems.programming_puzzles.weights import Prior, Uniform
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from guerdon.core.rng import Rng
-
-Labels = Literal["own", "shuffled"]
 
 
 class Solution(TypedDict):
@@ -93,7 +91,7 @@ class Enumerative(Learner[State]):
         n_estimators: trees of the forest (source: scikit-learn's default, 100).
         uniform_weight: share of Uniform mixed into the forest's probabilities.
         retrain: train anew each stage; if not, every stage uses the forest of Uniform's solutions (control).
-        labels: "own", or "shuffled" to train on permuted rules (control).
+        labels: "own"; or, as controls, "shuffled" (rules permuted) or "random" (rules drawn at random).
 
     >>> Enumerative(model="uniform").name
     'enumerative'
@@ -375,8 +373,7 @@ class _Desk:
         if key not in self._forests:
             lessons = [Lesson(self._rows[solution["task"]], solution["rules"]) for solution in known]
             seed = entropy(self._seed, "forest", stage) % 2**32
-            shuffled = self._solver.labels == "shuffled"
-            self._forests[key] = Forest(self._rules, lessons, self._solver.n_estimators, seed, shuffled)
+            self._forests[key] = Forest(self._rules, lessons, self._solver.n_estimators, seed, self._solver.labels)
         return self._forests[key]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from guerdon.core.errors import ConfigError
 from guerdon.core.rng import stream
@@ -16,6 +16,10 @@ from guerdon.systems.programming_puzzles.weights import Uniform
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from guerdon.core.rng import Rng
+
+Labels = Literal["own", "shuffled", "random"]
 
 Place = tuple[int, int]
 """(index of the parent rule or -1, child index)."""
@@ -46,22 +50,25 @@ class Forest:
         lessons: own solutions, at least one.
         n_estimators: trees.
         seed: of the forest, and of the permutation.
-        shuffled: permute the labels: a control that must learn nothing.
+        labels: "own"; "shuffled" permutes the rules over the rows, which leaves only how often each occurs; "random"
+            draws each from the rules of its nonterminal, which leaves nothing to learn.
     """
 
     def __init__(
-        self, rules: Grammar, lessons: Sequence[Lesson], n_estimators: int, seed: int, shuffled: bool = False
+        self, rules: Grammar, lessons: Sequence[Lesson], n_estimators: int, seed: int, labels: Labels = "own"
     ) -> None:
         import numpy as np
 
         self._rules = rules
         rows = [(lesson.row, *place) for lesson in lessons for place in productions(rules, list(lesson.rules))]
-        labels = np.array([rule for *_, rule in rows])
-        if shuffled:
-            labels = stream(seed, "shuffled labels").permutation(labels)
+        targets = np.array([rule for *_, rule in rows])
+        if labels == "shuffled":
+            targets = stream(seed, "shuffled labels").permutation(targets)
+        elif labels == "random":
+            targets = self._random(targets, stream(seed, "random labels"))
         matrix = np.stack([self._features(row, (parent, child)) for row, parent, child, _ in rows])
         self._model = _classifier()(n_estimators=n_estimators, random_state=seed)
-        self._model.fit(matrix, labels)
+        self._model.fit(matrix, targets)
         self._classes: list[int] = [int(rule) for rule in self._model.classes_]
         self.places: tuple[Place, ...] = (
             (-1, 0),
@@ -78,6 +85,13 @@ class Forest:
             place: {rule: float(p) for rule, p in zip(self._classes, line) if p > 0}
             for place, line in zip(self.places, found)
         }
+
+    def _random(self, targets: NDArray[np.int64], rng: Rng) -> NDArray[np.int64]:
+        import numpy as np
+
+        of, copies = self._rules.of, self._rules.copies
+        kinds = [self._rules.rules[target].result for target in targets]
+        return np.array([rng.choice([rule.index for rule in (*of[kind], copies[kind])]) for kind in kinds])
 
     def _features(self, row: NDArray[np.float32], place: Place) -> NDArray[np.float32]:
         import numpy as np
