@@ -1,0 +1,1 @@
+"""Benchmarks against peers, by rules that are code: see `docs/benchmarks.md`."""
