@@ -10,7 +10,8 @@ import pytest
 
 from guerdon.core.errors import LedgerError
 from guerdon.core.plain import canonical
-from guerdon.ledger import Ledger
+from guerdon.core.task import Answer
+from guerdon.ledger import AttemptRow, Ledger, unbundle
 from guerdon.ledger.bundle import digest_of
 from guerdon.ledger.export import bundle_digest, export_bundle, import_bundle, to_jsonl, to_parquet
 from guerdon.testing.ledger import make_run, write_history
@@ -124,9 +125,19 @@ def test_a_name_twice(folder: Path, target: Ledger) -> None:
     refused(target, zipped(folder, lambda archive: archive.writestr("runs.jsonl", "{}\n")), "comes twice")
 
 
-def test_a_bomb(folder: Path, target: Ledger) -> None:
+def test_a_bomb(folder: Path, target: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unbundle, "MOST_SWOLLEN", 10 << 20)
     (folder / "attempts.jsonl").write_bytes(b" " * (20 << 20))
-    refused(target, zipped(folder), "grows .*-fold")
+    refused(target, zipped(folder), "20 MiB in it shrank more than 300-fold")
+
+
+def test_big_answers_travel(source: Ledger, target: Ledger, tmp_path: Path) -> None:
+    answer = Answer("t/0", "x" * 10_000_000)
+    blob = Answer("t/0", source.blobs.put(bytes(10_000_000)))
+    source.attempt([AttemptRow(f"big{i}", "r", 99, i, given) for i, given in enumerate((answer, blob))])
+    digest = export_bundle(source, tmp_path / "big.zip")
+    import_bundle(target, tmp_path / "big.zip")
+    assert bundle_digest(target) == digest
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.99])

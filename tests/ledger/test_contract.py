@@ -16,3 +16,13 @@ class TestPostgreSQL(LedgerContract):
     @pytest.fixture
     def ledger_url(self, postgres: Server) -> str:
         return postgres.schema()
+
+
+@pytest.mark.slow
+class TestSQLiteKilledOften(TestSQLite):
+    kills = 40
+
+
+@pytest.mark.slow
+class TestPostgreSQLKilledOften(TestPostgreSQL):
+    kills = 40

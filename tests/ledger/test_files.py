@@ -58,6 +58,11 @@ def test_an_empty_file_is_a_new_ledger(path: Path) -> None:
         assert ledger.runs() == []
 
 
+def test_an_empty_file_is_no_existing_ledger(path: Path) -> None:
+    path.touch()
+    refused(path, "has none", create=False)
+
+
 @pytest.mark.parametrize("content", [b"x", b"hello, world\n" * 100, b"PK\x03\x04" + bytes(5000), b"\x00" * 4096])
 def test_not_a_data_base(path: Path, content: bytes) -> None:
     path.write_bytes(content)

@@ -111,6 +111,14 @@ def test_an_unknown_data_base(own: Server, tmp_path: Path) -> None:
         Ledger.open(own.url("nothere"), files=tmp_path)
 
 
+def test_a_ledger_that_must_exist(own: Server, tmp_path: Path) -> None:
+    url = own.schema()
+    with pytest.raises(LedgerError, match="has none"):
+        Ledger.open(url, files=tmp_path, create=False)
+    Ledger.open(url, files=tmp_path).close()
+    Ledger.open(url, files=tmp_path, create=False).close()
+
+
 def test_too_many_connections(own: Server, tmp_path: Path) -> None:
     url = own.database()
     name = url.split("/")[3].split("?")[0]

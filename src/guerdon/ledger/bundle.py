@@ -174,13 +174,17 @@ def _runs(query: Query, names: list[str]) -> Lines:
 
 def _tasks(query: Query, names: list[str], everything: bool) -> Lines:
     """All tasks; of one run, those that it attempted, so that other runs do not change its digest."""
-    sql = "SELECT challenge, id, data FROM tasks"
-    if not everything:
-        where = "r.id = ? AND r.challenge = tasks.challenge"
-        sql += (
-            f" WHERE EXISTS (SELECT 1 FROM runs r JOIN attempts a ON a.run = r.seq WHERE {where} AND a.task = tasks.id)"
+    where = (
+        ""
+        if everything
+        else (
+            " WHERE challenge = (SELECT challenge FROM runs WHERE id = ?)"
+            " AND id IN (SELECT task FROM attempts WHERE run = (SELECT seq FROM runs WHERE id = ?))"
         )
-    for challenge, name, data in query(f"{sql} ORDER BY challenge, id, seq", [] if everything else names):
+    )
+    values = [] if everything else [*names, *names]
+    sql = f"SELECT challenge, id, data FROM tasks{where} ORDER BY challenge, id, seq"
+    for challenge, name, data in query(sql, values):
         yield _line(challenge=unpack(challenge), id=unpack(name), data=json.loads(data))
 
 

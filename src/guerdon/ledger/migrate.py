@@ -15,7 +15,7 @@ from guerdon.ledger.database import Database, query
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def bring_up(database: Database, migrations: Path = MIGRATIONS, head: str = schema.HEAD) -> None:
+def bring_up(database: Database, migrations: Path = MIGRATIONS, head: str = schema.HEAD, create: bool = True) -> None:
     """Read the version; migrate in one transaction only if it is older. An SQLite file is backed up before.
 
     Raises:
@@ -24,7 +24,7 @@ def bring_up(database: Database, migrations: Path = MIGRATIONS, head: str = sche
     found = _version(database)
     if found == head:
         return
-    _check(database, found, head)
+    _check(database, found, head, create)
     if found is not None and database.place.path is not None:
         path = database.place.path
         database.backup(path.with_name(f"{path.name}.before-{head}"))
@@ -55,11 +55,13 @@ def _version(database: Database) -> str | None:
     return str(with_rows[0][0]) if with_rows else None
 
 
-def _check(database: Database, found: str | None, head: str) -> None:
+def _check(database: Database, found: str | None, head: str, create: bool) -> None:
     name = database.place.name
     if found is None:
         if database.place.path and database.rows("SELECT name FROM sqlite_master WHERE type = 'table' LIMIT 1"):
             raise LedgerError("a ledger", f"{name} is the data base of another program", "Choose another path")
+        if not create:
+            raise LedgerError("an existing ledger", f"{name} has none", "Check the URL, or solve something there")
         return
     if not re.fullmatch(r"\d{4}", found, re.ASCII) or found > head:
         raise LedgerError(

@@ -26,18 +26,18 @@ class Opened:
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._pid = os.getpid()
         try:
-            self._start()
+            self._start(create)
         except BaseException:
             self.close()
             raise
 
-    def _start(self) -> None:
+    def _start(self, create: bool) -> None:
         path = self.place.path
         if path is not None:
             self._presence = locks.Presence(self.folder)
             if self._presence.alone and side(path, "-wal"):
                 check_pages(self.database, path)
-        migrate.bring_up(self.database)
+        migrate.bring_up(self.database, create=create)
         if self._presence is not None:
             self._presence.share()
 

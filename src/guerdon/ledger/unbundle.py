@@ -29,7 +29,8 @@ LARGEST_LINE = 1 << 28
 LARGEST_MANIFEST = 1 << 26
 MOST_BYTES = 1 << 36
 MOST_RATIO = 300
-"""Deflate can reach 1,000; honest bundles of repetitive JSON stay well below this."""
+MOST_SWOLLEN = 1 << 29
+"""Deflate can reach 1,000. Honest data seldom passes 300, and then not by the half gigabyte."""
 
 _NAMES = {f"{name}.jsonl" for name in (*HISTORY, TIMINGS)} | {"manifest.json", "blobs/"}
 _BLOB = re.compile(r"blobs/[0-9a-f]{64}", re.ASCII)
@@ -111,12 +112,13 @@ def _check_archive(archive: zipfile.ZipFile) -> None:
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or entry.flag_bits & 1:
             raise refuse("plain files in a bundle", f"{name!r} is a link or is encrypted", "Do not trust this bundle")
-        if entry.file_size > 1 << 20 and entry.file_size > MOST_RATIO * max(entry.compress_size, 1):
-            raise refuse(
-                "a bundle that does not explode",
-                f"{name!r} grows {entry.file_size // max(entry.compress_size, 1)}-fold",
-                "Unpack it yourself, look at it, and import the folder",
-            )
+    swollen = [entry.file_size for entry in entries if entry.file_size > MOST_RATIO * max(entry.compress_size, 1)]
+    if sum(swollen) > MOST_SWOLLEN:
+        raise refuse(
+            "a bundle that does not explode",
+            f"{sum(swollen) >> 20} MiB in it shrank more than {MOST_RATIO}-fold",
+            "Unpack it yourself, look at it, and import the folder",
+        )
     if sum(entry.file_size for entry in entries) > MOST_BYTES:
         raise refuse("a bundle below 64 GiB", "it is larger", "Export fewer runs")
 

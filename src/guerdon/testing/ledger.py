@@ -121,6 +121,9 @@ def all_views(ledger: Ledger, run: str = "r") -> list[Any]:
 class LedgerContract:
     """What every ledger must do. Give a fixture `ledger_url` with the URL of an empty data base."""
 
+    kills = 3
+    """How often a writer is killed."""
+
     @pytest.fixture
     def opened(self, ledger_url: str, tmp_path: Path) -> Iterator[Callable[[], Ledger]]:
         """Opens the ledger, as often as asked, and closes all of them."""
@@ -342,7 +345,7 @@ class LedgerContract:
     def test_a_killed_writer_leaves_whole_batches(self, ledger: Ledger, opened: Callable[[], Ledger]) -> None:
         """Every acknowledged batch is there, none is half there, and the next process goes on."""
         draw = random.Random(5)
-        for turn in range(3):
+        for turn in range(self.kills):
             with _child(ledger, "append", "r", str(10**6 * turn), str(10**6)) as child:
                 assert child.stdout is not None
                 assert child.stdout.readline()
