@@ -116,6 +116,7 @@ class Bench:
                     "solver": recipe(solver),
                     "judge": recipe(self._judge),
                     "tasks": len(self._vault.tasks),
+                    "independent": solver.independent,
                     "top": self._top if math.isfinite(self._top) else None,
                 },
                 versions=_versions(),

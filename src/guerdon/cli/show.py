@@ -119,7 +119,7 @@ def summary(book: Ledger, run: str, top: int = 5) -> dict[str, Any]:
     if entry is not None and entry.mean is not None:
         found["mean_best"] = {"value": entry.mean, "low": entry.low, "high": entry.high, "tasks": entry.tasks}
     found["at_top"] = len(_at_top(book, run, row.recipe.get("top")))
-    found["pass_at_k"] = _pass_at_k(book, run) if row.recipe.get("top") == 1.0 else []
+    found["pass_at_k"] = _pass_at_k(book, run) if row.recipe.get("independent") and row.recipe.get("top") == 1.0 else []
     found["best"] = [
         {"task": a.answer.task, "score": v.score.value, "attempt": a.id, "answer": plain(a.answer.content)}
         for a, v in views.best(book, run, top)

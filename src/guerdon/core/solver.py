@@ -66,6 +66,11 @@ class Solver:
 
     name: ClassVar[str] = "solver"
 
+    @property
+    def independent(self) -> bool:
+        """True when answers to one task are independent draws with equal settings, so that pass@k means something."""
+        return False
+
     def solve(self, problem: Problem, desk: Desk) -> None:
         """Work until done or out of budget. Called again from the start after a crash; the desk answers what is
         already recorded from the ledger, so the same questions cost nothing twice.

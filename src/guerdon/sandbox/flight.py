@@ -67,7 +67,7 @@ class Flight:
         calls = [tuple(call) for call in job.calls[self.first :]]
         fresh = job.mode == "verifier"
         cap = job.limits.result_kb * 1024
-        request = wire.encode([job.source, job.entry, fresh, cap, self.first, calls], MAX_REQUEST)
+        request = wire.encode([job.source, job.entry, fresh, cap, self.first, calls], MAX_REQUEST, MAX_REQUEST)
         self._outbox = memoryview(wire.HEAD.pack(len(request), 0, 0) + request)
         self.socket, theirs = socket.socketpair()
         try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from guerdon.sandbox.job import Plain
 
 DEPTH = 64
+NODES = 1_000_000  # items in all containers of one value; more would keep the reader busy for seconds
 HEAD = struct.Struct(">QBI")
 READY, VALUE, FAULT, REST = 1, 2, 3, 4  # kinds of frame; REST faults this call and all later ones
 LIMITS = struct.Struct("<7q")  # of a job: cpu, memory, file size, open files, processes, disk, inodes
@@ -45,19 +46,20 @@ class MalformedError(Exception):
     """These bytes are not a value."""
 
 
-def encode(value: Plain, cap: int = 1 << 62) -> bytes:
+def encode(value: Plain, cap: int = 1 << 62, nodes: int = NODES) -> bytes:
     """The bytes of a value.
 
     Args:
         value: plain data; every type is checked exactly, so a subclass is refused.
         cap: most bytes.
+        nodes: most items in all its containers together.
 
     Raises:
         RefusedError: a type outside the grammar, a cycle, or more than 64 levels.
-        TooBigError: more than `cap` bytes.
+        TooBigError: more than `cap` bytes or `nodes` items.
     """
     out: list[bytes] = []
-    _put(value, out, DEPTH, [cap])
+    _put(value, out, DEPTH, [cap, nodes])
     encoded = b"".join(out)
     if len(encoded) > cap:
         raise TooBigError(f"over {cap} bytes")
@@ -108,8 +110,10 @@ def _put_container(value: object, kind: type, out: list[bytes], depth: int, room
     if depth == 0:
         raise RefusedError(f"{kind.__name__} nested over {DEPTH} levels")
     items = list(value)  # type: ignore[call-overload]
-    _spend(room, 5 + len(items))  # each item takes a byte at least, so a huge one is refused before it is walked
-    room[0] += len(items)
+    _spend(room, 5)
+    room[1] -= len(items)  # so a huge one is refused before it is walked
+    if room[1] < 0:
+        raise TooBigError("over the cap of items")
     out.append(tag + _pack_count(len(items)))
     depth -= 1
     if kind is dict:
@@ -121,14 +125,14 @@ def _put_container(value: object, kind: type, out: list[bytes], depth: int, room
             _put(item, out, depth, room)
 
 
-def decode(data: bytes) -> Plain:
+def decode(data: bytes, nodes: int = NODES) -> Plain:
     """The value of some bytes, which may come from an enemy.
 
     Raises:
         MalformedError: anything but exactly one value.
     """
     try:
-        value, end = _get(data, 0, DEPTH)
+        value, end = _get(data, 0, DEPTH, [nodes])
     except (struct.error, IndexError, UnicodeDecodeError, TypeError) as error:
         raise MalformedError(str(error)) from None
     if end != len(data):
@@ -136,7 +140,7 @@ def decode(data: bytes) -> Plain:
     return value
 
 
-def _get(data: bytes, at: int, depth: int) -> tuple[Plain, int]:
+def _get(data: bytes, at: int, depth: int, room: list[int]) -> tuple[Plain, int]:
     tag = data[at]
     at += 1
     if tag == 0x69 or tag == 0x73 or tag == 0x62:  # i s b
@@ -155,7 +159,7 @@ def _get(data: bytes, at: int, depth: int) -> tuple[Plain, int]:
         return tag == 0x54, at
     if tag not in b"lted":
         raise MalformedError(f"unknown tag {tag}")
-    return _get_container(data, at, tag, depth)
+    return _get_container(data, at, tag, depth, room)
 
 
 def _get_int(raw: bytes) -> int:
@@ -165,16 +169,17 @@ def _get_int(raw: bytes) -> int:
     return value
 
 
-def _get_container(data: bytes, at: int, tag: int, depth: int) -> tuple[Plain, int]:
+def _get_container(data: bytes, at: int, tag: int, depth: int, room: list[int]) -> tuple[Plain, int]:
     if depth == 0:
         raise MalformedError(f"over {DEPTH} levels")
     count = _COUNT.unpack_from(data, at)[0] * (2 if tag == 0x64 else 1)
     at += 4
-    if count > len(data) - at:
-        raise MalformedError("a container is cut short")
+    room[0] -= count
+    if count > len(data) - at or room[0] < 0:
+        raise MalformedError("a container is cut short, or too many items")
     items = []
     for _ in range(count):
-        item, at = _get(data, at, depth - 1)
+        item, at = _get(data, at, depth - 1, room)
         items.append(item)
     if tag == 0x6C:
         return items, at

@@ -200,7 +200,7 @@ def lay_out() -> Iterator[Bait]:
             listener.listen()
         digest = hashlib.sha256(key.encode()).hexdigest()
         paths = (str(folder), str(folder / "canary"), inet.getsockname()[1], str(folder / "unix"))
-        yield Bait(*paths, name, os.getpid(), digest)
+        yield Bait(*paths, name, os.getpid(), socket.gethostname(), digest)
 
 
 def summary(results: Sequence[RowResult]) -> str:

@@ -45,6 +45,7 @@ def outcome(score: Score) -> object:
         (TWICE, {"code": "2 * a"}, 1.0),
         (TWICE, {"code": "    b = a\n    return a + b"}, 1.0),
         (TWICE, {"code": "b = a\nreturn a + b"}, 1.0),
+        (TWICE, {"code": "    if a: return 42"}, 1.0),
         (TWICE, {"code": "def helper(x):\n    return 2 * x\n\ndef sol(a=21):\n    return helper(a)"}, 1.0),
         (TWICE, {"code": "2 * a  # a remark"}, 1.0),
         (TWICE, {"value": 42}, 1.0),

@@ -47,6 +47,12 @@ def setns(fd: int, kind: int) -> None:
     _check(libc.setns(fd, kind), "setns")
 
 
+def name_host(name: str) -> None:
+    """Give this UTS namespace a name of its own."""
+    raw = name.encode()
+    _check(libc.sethostname(raw, len(raw)), "sethostname")
+
+
 def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
     """Mount, with the path in the error."""
     words = [None if word is None else os.fsencode(word) for word in (source, target, kind, data)]

@@ -46,6 +46,11 @@ IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ F
 # Duplicates, flags and locks; not F_SETOWN and F_SETSIG, which send signals, nor F_SETPIPE_SZ, which takes memory.
 FCNTLS = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1032)
 PRCTLS = (15, 16)  # PR_SET_NAME, PR_GET_NAME
+# Landlock does not govern modes and times, and old versions not truncation; without scratch space a job needs none.
+WRITERS = (
+    "truncate fallocate rename renameat renameat2 mkdir mkdirat rmdir creat link linkat symlink symlinkat unlink unlinkat "
+    "chmod fchmod fchmodat utime utimes utimensat futimesat copy_file_range"
+).split()
 MACHINES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 
 
@@ -57,13 +62,14 @@ def for_pid(code: bytes, pid: int) -> bytes:
     return code.replace(struct.pack("<I", ANY_PID), struct.pack("<I", pid))
 
 
-def allowed(machine: str) -> list[int]:
-    """The plainly allowed call numbers of a machine, sorted."""
+def allowed(machine: str, *, scratch: bool = True) -> list[int]:
+    """The plainly allowed call numbers of a machine, sorted; without `scratch`, not those that change files."""
     column = MACHINES[machine][1]
     numbers = []
     for word in ALLOWED.split():
-        parts = word.split("=")[1].split("/")
-        if column < len(parts):
+        name, _, columns = word.partition("=")
+        parts = columns.split("/")
+        if column < len(parts) and (scratch or name not in WRITERS):
             numbers.append(int(parts[column]))
     return sorted(numbers)
 
@@ -106,7 +112,8 @@ def program(machine: str, *, children: bool = True, own_pid: int | None = None) 
     Args:
         machine: `platform.machine()`, one of `MACHINES`.
         children: allow `fork`; without it only threads may be made.
-        own_pid: when given, signals may go to this process only (for jobs without a PID namespace). `ANY_PID` is a
+        own_pid: when given, signals may go to this process only and no file may be changed (for jobs without
+            namespaces). `ANY_PID` is a
             placeholder that `for_pid` fills in.
     """
     arch, column = MACHINES[machine]
@@ -121,7 +128,7 @@ def program(machine: str, *, children: bool = True, own_pid: int | None = None) 
     if machine == "x86_64":
         for number in FORKS:
             code += [(_EQ, 0, 1, number), (_RET, 0, 0, ALLOW)] if children else _refused(number, EAGAIN)
-    for low, high in _ranges(allowed(machine)):
+    for low, high in _ranges(allowed(machine, scratch=own_pid is None)):
         code += [(_GT, 3, 0, high), (_GE, 0, 1, low), (_RET, 0, 0, ALLOW), (_RET, 0, 0, ERRNO | EPERM)]
     code.append((_RET, 0, 0, ERRNO | EPERM))
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)

@@ -60,7 +60,7 @@ def _serve(fd: int) -> None:
 
 def _request(fd: int) -> list[Any]:
     size = wire.HEAD.unpack(_exactly(fd, wire.HEAD.size))[0]
-    return wire.decode(_exactly(fd, size))  # type: ignore[return-value]
+    return wire.decode(_exactly(fd, size), size)  # type: ignore[return-value]
 
 
 def _answer(

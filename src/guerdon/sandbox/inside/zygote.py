@@ -24,6 +24,7 @@ from guerdon.sandbox import wire
 from guerdon.sandbox.inside import kernel, room, seccomp, worker
 
 LIMITS, STATUS = wire.LIMITS, wire.STATUS
+STACK = 8 << 20
 _RIGHTS = _socket.CMSG_SPACE(8)
 _SCM_RIGHTS, _SOL_SOCKET = _socket.SCM_RIGHTS, _socket.SOL_SOCKET
 
@@ -249,6 +250,7 @@ class Landlocked(Zygote):
             self.kept = room.become_nobody_who_can_read(stdlib)
             self.detail += "-dac" if self.kept else ""
         self.ruleset = kernel.landlock(_readable(plan, proc), version)
+        kernel.dumpable(False)  # no look from outside, and no core for the host's handler
 
     def fork(self, limits: tuple[int, ...], socket: int, output: int) -> int:
         """Fork the worker itself."""
@@ -340,6 +342,7 @@ def _bound(limits: tuple[int, ...], memory: int, beside: int) -> None:
         (resource.RLIMIT_NOFILE, files, files),
         (resource.RLIMIT_NPROC, processes + beside, processes + beside),
         (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_STACK, STACK, 8 * STACK),
         (resource.RLIMIT_MEMLOCK, 0, 0),
     ):
         most = resource.getrlimit(name)[1]

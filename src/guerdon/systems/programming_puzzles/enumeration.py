@@ -7,10 +7,10 @@ A round yields the trees with τ_k <= p < τ_{k-1}; τ starts at `tau0` and is d
 
 from __future__ import annotations
 
+import functools
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
@@ -48,21 +48,31 @@ class Model(Protocol):
         """The possible expansions with probabilities that sum to at most one."""
 
 
-@dataclass(slots=True)
-class _Option:
+class _Option(NamedTuple):
+    """A rule of the grammar at a place; the whole program, if it has no slots."""
+
     logp: float
     rule: Rule
     node: Node | None
-    kids: list[Context | None]
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _options(choices: tuple[tuple[float, Rule], ...]) -> tuple[_Option, ...]:
+    """Options in decreasing probability, shared by all contexts and puzzles that give the same."""
+    options = [
+        _Option(math.log(p), rule, None if rule.kids else Node(math.log(p), rule)) for p, rule in choices if p > 0
+    ]
+    return tuple(sorted(options, key=_logp, reverse=True))
 
 
 class Context:
     """A place in a tree: its expansions, and the programs found for it so far."""
 
-    __slots__ = ("options", "scope", "tables", "uppers")
+    __slots__ = ("kids", "leaves", "options", "scope", "tables", "uppers")
 
-    def __init__(self, options: list[_Option], scope: tuple[str, ...]) -> None:
-        self.options, self.scope = options, scope
+    def __init__(self, leaves: list[Node], options: tuple[_Option, ...], scope: tuple[str, ...]) -> None:
+        self.leaves, self.options, self.scope = leaves, options, scope
+        self.kids: dict[tuple[int, int], Context] = {}
         self.tables: dict[int, _Table] = {}
         self.uppers: dict[int, tuple[float, bool]] = {}  # a bound, and whether it is reached
 
@@ -131,7 +141,7 @@ class Enumeration:
         known, exact = context.uppers.get(depth, (0.0, False))
         if exact or known <= floor:
             return known
-        best = floor
+        best = max(floor, context.leaves[0].logp) if context.leaves else floor
         for option in context.options:
             if option.logp <= best:
                 break
@@ -145,7 +155,7 @@ class Enumeration:
         found: list[float] = []
         total = 0.0
         for child in range(len(option.rule.kids)):
-            value = self.upper(self._kid(context, option, child), depth - 1, floor - total)
+            value = self.upper(self._kid(context, option.rule, child), depth - 1, floor - total)
             total += value
             if total <= floor:
                 return found, NEVER
@@ -156,33 +166,24 @@ class Enumeration:
         key = (self.model.key(parent, child, kind), kind, scope)
         context = self._contexts.get(key)
         if context is None:
-            options = [
-                self._option(choice, len(scope))
-                for choice in self.model.choices(parent, child, kind, scope)
-                if choice.p > 0
-            ]
-            options.sort(key=_logp, reverse=True)
-            context = self._contexts[key] = Context(options, scope)
+            choices = self.model.choices(parent, child, kind, scope)
+            leaves = [self._leaf(choice, len(scope)) for choice in choices if choice.leaf is not None and choice.p > 0]
+            leaves.sort(key=_logp, reverse=True)
+            options = _options(tuple((choice.p, choice.rule) for choice in choices if choice.leaf is None))
+            context = self._contexts[key] = Context(leaves, options, scope)
         return context
 
-    def _option(self, choice: Choice, level: int) -> _Option:
+    def _leaf(self, choice: Choice, level: int) -> Node:
         logp, rule, leaf = math.log(choice.p), choice.rule, choice.leaf
-        if rule.kids:
-            return _Option(logp, rule, None, [None] * len(rule.kids))
         if isinstance(leaf, Constant):
-            node = Node(logp, rule, (), level, leaf.code).leaf(leaf.value)
-        elif leaf is not None:
-            node = Node(logp, rule, (), level, leaf).variable()
-        else:
-            node = Node(logp, rule, (), level)
-        return _Option(logp, rule, node, [])
+            return Node(logp, rule, (), level, leaf.code).leaf(leaf.value)
+        return Node(logp, rule, (), level, leaf).variable()
 
-    def _kid(self, context: Context, option: _Option, child: int) -> Context:
-        kid = option.kids[child]
+    def _kid(self, context: Context, rule: Rule, child: int) -> Context:
+        kid = context.kids.get((rule.index, child))
         if kid is None:
-            rule = option.rule
             scope = context.scope + rule.binds[child] if rule.binds else context.scope
-            kid = option.kids[child] = self._context(rule.index, child, rule.kids[child], scope)
+            kid = context.kids[rule.index, child] = self._context(rule.index, child, rule.kids[child], scope)
         return kid
 
     def _table(self, context: Context, depth: int, bound: float) -> _Table:
@@ -204,6 +205,9 @@ class Enumeration:
         found: list[Node] = []
         if depth <= 0:
             return found
+        for node in context.leaves:
+            if low <= node.logp < high:
+                found.append(node)
         for option in context.options:
             if option.logp < low:
                 break
@@ -215,7 +219,7 @@ class Enumeration:
             uppers, best = self._uppers(context, option, depth, rest)
             if best > rest:
                 tables = [
-                    self._table(self._kid(context, option, i), depth - 1, rest - (best - own))
+                    self._table(self._kid(context, option.rule, i), depth - 1, rest - (best - own))
                     for i, own in enumerate(uppers)
                 ]
                 tails = [sum(uppers[i + 1 :]) for i in range(len(uppers))]

@@ -95,6 +95,11 @@ class LanguageModel(Learner[State]):
         examples = lm_prompts.worked_examples(self.prompt == "long") if self.prompt in ("medium", "long") else ""
         return digest(opened(self.model).digest, examples)
 
+    @property
+    def independent(self) -> bool:
+        """True when every attempt at a puzzle is drawn alike, so that pass@k means something."""
+        return self.prompt != "bootstrap" and not self.stop_when_solved
+
     def start(self, problem: Problem, rng: Rng) -> State:
         """Nothing tried, nothing solved, and a seed for the order of the puzzles."""
         return {"seed": int(rng.integers(1 << 31)), "tried": {}, "lost": {}, "missed": {}, "solved": {}, "tokens": 0}

@@ -14,7 +14,7 @@ from guerdon.sandbox import Job, Limits, Outcome, shared
 from guerdon.systems.programming_puzzles.puzzle import PRELUDE, AnswerType
 
 _WHOLE = re.compile(r"^def\s+sol\s*\(", re.MULTILINE)
-_RETURNS = re.compile(r"^\s*return\b", re.MULTILINE)
+_RETURNS = re.compile(r"(?:^|[:;])\s*return\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from guerdon.sandbox import Limits
 from guerdon.testing.hostile_rows.row import NOTHING, SLOW, Row, body, code, letters, value
 
+NAMES = "the host's name and kernel version can be asked for (uname)"
 METADATA = "names and sizes of files can be asked for (stat); their contents cannot be read"
 LIBC = """
 import ctypes, os
@@ -119,6 +120,12 @@ ROWS: list[Row] = [
                 body("import os; return os.stat(path).st_size", "path"),
                 NOTHING,
                 {"calls": lambda bait: [(bait.canary,)], "gaps": {"landlock": METADATA}},
+            ),
+            (
+                "asks for the name of the host",
+                body("import os; return os.uname().nodename == name", "name"),
+                NOTHING,
+                {"calls": lambda bait: [(bait.host,)], "gaps": {"landlock": NAMES}},
             ),
             ("climbs out with ..", reads(*["../" * n + "etc/passwd" for n in range(1, 9)]), NOTHING),
         ],

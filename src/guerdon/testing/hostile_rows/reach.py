@@ -156,6 +156,26 @@ ROWS: list[Row] = [
                 NOTHING,
                 {"calls": lambda bait: [(bait.folder,)]},
             ),
+            (
+                "changes modes, times and sizes of files of the host",
+                body(
+                    """
+                import os
+                found = []
+                for attempt in (lambda: os.chmod(path, 0o600), lambda: os.utime(path, (0, 0)), lambda: os.truncate(path, 0),
+                                lambda: os.rename(path, path + "x"), lambda: os.unlink(path), lambda: os.chmod(folder, 0),
+                                lambda: os.link(path, path + "y"), lambda: os.symlink(path, folder + "/z"),
+                                lambda: os.mkdir(folder + "/d"), lambda: os.setxattr(path, "user.x", b"x")):
+                    try: attempt(); found.append(attempt.__code__.co_names)
+                    except OSError: pass
+                return [list(names) for names in found]
+             """,
+                    "folder",
+                    "path",
+                ),
+                NOTHING,
+                {"calls": lambda bait: [(bait.folder, bait.canary)]},
+            ),
             ("makes a device", body("import os; os.mknod('sda', 0o60666, os.makedev(8, 0)); return 'made'"), NOTHING),
             ("executes a program", body("import os; os.execv('/bin/sh', ['sh'])"), faults("exception")),
         ],

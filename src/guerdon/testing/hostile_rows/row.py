@@ -35,6 +35,8 @@ class Bait:
     """The name of a listening abstract socket."""
     pid: int
     """The host process."""
+    host: str
+    """The host's name."""
     digest: str
     """SHA-256 of a key that only the host's memory holds."""
 
