@@ -60,10 +60,8 @@ class Verified(Reward):
         """The value of each answer, or why there is none."""
         found: list[Outcome | Score | None] = [_given(case.answer.content) for case in cases]
         coded = [index for index, value in enumerate(found) if value is None]
-        jobs = [
-            Job(source=program(cases[i].answer.content["code"], header(cases[i])), entry="sol", limits=self._limits())  # type: ignore[index,call-overload]
-            for i in coded
-        ]
+        sources = [program(_code(cases[i]), str(cases[i].task.data["sol_header"])) for i in coded]
+        jobs = [Job(source=source, entry="sol", limits=self._limits()) for source in sources]
         for index, (outcome,) in zip(coded, shared.run(jobs), strict=True):
             found[index] = Score(None, fault=outcome.fault) if outcome.fault else outcome
         return found  # type: ignore[return-value]
@@ -85,9 +83,9 @@ def _given(content: object) -> Outcome | Score | None:
     return Score.failed(FaultKind.INVALID, 'an answer is {"code": text} or {"value": data}')
 
 
-def header(case: Case) -> str:
-    """The first line of a solution, with the inputs as defaults."""
-    return str(case.task.data["sol_header"])
+def _code(case: Case) -> str:
+    content: Any = case.answer.content
+    return str(content["code"])
 
 
 def program(code: str, first_line: str) -> str:
