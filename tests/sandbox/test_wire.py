@@ -130,3 +130,10 @@ def test_keys_with_one_hash_do_not_slow_the_reader() -> None:
     flood = {k * (2**61 - 1): 0 for k in range(1000)}
     with pytest.raises(wire.MalformedError, match="same hash"):
         wire.decode(wire.encode(flood))
+
+
+def test_a_flood_of_items_is_refused_on_both_sides() -> None:
+    with pytest.raises(wire.TooBigError):
+        wire.encode([None] * (wire.NODES + 1))
+    with pytest.raises(wire.MalformedError, match="too many"):
+        wire.decode(b"l" + struct.pack(">I", wire.NODES + 1) + b"N" * (wire.NODES + 1))

@@ -162,8 +162,9 @@ ROWS: list[Row] = [
                     """
                 import os
                 found = []
-                for attempt in (lambda: os.chmod(path, 0o600), lambda: os.utime(path, (0, 0)), lambda: os.truncate(path, 0),
-                                lambda: os.rename(path, path + "x"), lambda: os.unlink(path), lambda: os.chmod(folder, 0),
+                for attempt in (lambda: os.chmod(path, 0o600), lambda: os.utime(path, (0, 0)),
+                                lambda: os.truncate(path, 0), lambda: os.rename(path, path + "x"),
+                                lambda: os.unlink(path), lambda: os.chmod(folder, 0),
                                 lambda: os.link(path, path + "y"), lambda: os.symlink(path, folder + "/z"),
                                 lambda: os.mkdir(folder + "/d"), lambda: os.setxattr(path, "user.x", b"x")):
                     try: attempt(); found.append(attempt.__code__.co_names)
