@@ -1,5 +1,6 @@
 import itertools
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from guerdon.systems.programming_puzzles.weights import Uniform
 KINDS = ("A", "B", "C")
 
 
-def tiny(shape):
+def tiny(shape: Any) -> Any:
     """A grammar over nonterminals A, B, C from [(result, kids)], and its rules in a Grammar."""
     rules = [
         Rule(i, f"{result}: {i}", result, kids, ("",) * (len(kids) + 1), (True,) * len(kids), True, lambda *_: None)
@@ -26,22 +27,22 @@ def tiny(shape):
 class Bigram:
     """A model with a probability of its own for each place."""
 
-    def __init__(self, whole, weights):
+    def __init__(self, whole: Any, weights: Any) -> None:
         self.whole, self.weights = whole, weights
 
-    def key(self, parent, child, kind):
+    def key(self, parent: Any, child: Any, kind: Any) -> Any:
         return parent, child
 
-    def choices(self, parent, child, kind, scope):
+    def choices(self, parent: Any, child: Any, kind: Any, scope: Any) -> Any:
         rules = self.whole.of[kind]
         raw = [self.weights[(parent * 7 + child * 3 + rule.index) % len(self.weights)] for rule in rules]
         return [Choice(w / sum(raw), rule) for w, rule in zip(raw, rules)]
 
 
-def brute(model, whole, kind, depth, least):
+def brute(model: Any, whole: Any, kind: Any, depth: Any, least: Any) -> Any:
     """All trees of at least that probability as (p, prefix of rule indices), the slow way."""
 
-    def trees(parent, child, kind, depth):
+    def trees(parent: Any, child: Any, kind: Any, depth: Any) -> Any:
         if depth == 0:
             return
         for p, rule, _ in model.choices(parent, child, kind, ()):
@@ -52,7 +53,7 @@ def brute(model, whole, kind, depth, least):
     return {tree: p for p, tree in trees(-1, 0, kind, depth) if p >= least}
 
 
-def flat(node):
+def flat(node: Any) -> Any:
     return (node.rule.index, *itertools.chain(*map(flat, node.kids)))
 
 
@@ -64,7 +65,7 @@ LEAVES = [("A", ()), ("B", ()), ("C", ())]
 
 @settings(max_examples=60, deadline=None)
 @given(shapes, st.lists(st.integers(1, 9), min_size=5, max_size=11), st.integers(1, 3))
-def test_every_tree_once_in_order_and_none_missing(shape, weights, depth):
+def test_every_tree_once_in_order_and_none_missing(shape: Any, weights: Any, depth: Any) -> None:
     whole = tiny(LEAVES + [rule for rule in shape if len(rule[1]) < 3 or depth < 3])
     model = Bigram(whole, weights)
     rounds = Enumeration(whole, model, "A", depth, tau0=1e-1).rounds()
@@ -87,7 +88,7 @@ def test_every_tree_once_in_order_and_none_missing(shape, weights, depth):
     assert sum(math.exp(node.logp) for node in found) <= 1 + 1e-9
 
 
-def test_upper_is_the_best_completion():
+def test_upper_is_the_best_completion() -> None:
     whole = tiny([("A", ()), ("A", ("B",)), ("B", ("B", "B")), ("B", ()), ("C", ())])
     model = Bigram(whole, [1, 8, 3, 1, 1])
     for depth in (1, 2, 3):
@@ -96,12 +97,12 @@ def test_upper_is_the_best_completion():
         assert math.isclose(math.exp(enumeration.upper(enumeration.root, depth)), best)
 
 
-def test_nonterminal_without_programs_ends_at_once():
+def test_nonterminal_without_programs_ends_at_once() -> None:
     whole = tiny([("A", ("B",)), ("B", ("B",)), ("C", ())])
     assert list(Enumeration(whole, Bigram(whole, [1] * 5), "A")) == []
 
 
-def test_finite_language_ends():
+def test_finite_language_ends() -> None:
     whole = tiny([("A", ("B", "C")), ("B", ()), ("C", ()), ("C", ())])
     assert len(list(Enumeration(whole, Bigram(whole, [1] * 5), "A"))) == 2
 
@@ -111,7 +112,7 @@ SAT = "def sat(ans: int, a=12345, b=777):\n    return ans + a == b"
 
 @pytest.mark.parametrize("size", ["small", "full"])
 @pytest.mark.parametrize("prior", ["equal", "weighted"])
-def test_uniform_gives_half_to_constants_and_sums_to_one(size, prior):
+def test_uniform_gives_half_to_constants_and_sums_to_one(size: Any, prior: Any) -> None:
     whole = grammar(size)
     found = constants(SAT)
     model = Uniform(whole, found, prior)
@@ -128,8 +129,8 @@ def test_uniform_gives_half_to_constants_and_sums_to_one(size, prior):
     assert len(set(copies)) == 1
 
 
-def test_order_is_the_same_every_time_and_can_be_taken_up():
-    def programs():
+def test_order_is_the_same_every_time_and_can_be_taken_up() -> None:
+    def programs() -> Any:
         return Enumeration(grammar("full"), Uniform(grammar("full"), constants(SAT)), "int")
 
     first = [(code(node), prefix_rules(node)) for node in itertools.islice(programs(), 3000)]
@@ -138,8 +139,8 @@ def test_order_is_the_same_every_time_and_can_be_taken_up():
     assert len({repr(program) for program in first}) == len(first)
 
 
-def test_depth_is_respected():
-    def height(node):
+def test_depth_is_respected() -> None:
+    def height(node: Any) -> Any:
         return 1 + max(map(height, node.kids), default=0)
 
     nodes = itertools.islice(Enumeration(grammar("small"), Uniform(grammar("small"), constants(SAT)), "int", 3), 4000)

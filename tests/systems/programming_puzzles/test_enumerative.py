@@ -1,6 +1,8 @@
 import json
 import pickle
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from guerdon.core.rng import stream
 from guerdon.core.score import Score
 from guerdon.core.solver import Problem
 from guerdon.core.task import Answer, Judged, Task
-from guerdon.systems.programming_puzzles.enumerative import Enumerative, advance, fits
+from guerdon.systems.programming_puzzles.enumerative import Enumerative, State, advance, fits
 from guerdon.systems.programming_puzzles.features import Vocabulary, bag
 from guerdon.systems.programming_puzzles.grammar import grammar
 from guerdon.systems.programming_puzzles.learned import Forest, Learned, Lesson
@@ -29,7 +31,7 @@ PUZZLES = {
 SATS = {name: f"def sat({head}):\n    return {body}" for name, (_, head, body) in PUZZLES.items()}
 
 
-def problem(*names):
+def problem(*names: Any) -> Any:
     tasks = [
         Task(name, {"name": name, "sat": SATS[name], "ans_type": PUZZLES[name][0], "sol_header": "", "module": "m"})
         for name in names or PUZZLES
@@ -37,10 +39,10 @@ def problem(*names):
     return Problem("tiny", tuple(tasks))
 
 
-def judge(answers):
+def judge(answers: Any) -> Any:
     judged = []
     for answer in answers:
-        scope = {"List": list}
+        scope: dict[str, Any] = {}
         exec(SATS[answer.task].replace("List[int]", "list"), scope)
         value = json.loads(json.dumps(answer.content["value"]))
         try:
@@ -51,7 +53,7 @@ def judge(answers):
     return judged
 
 
-def steps(solver, given, count, seed=3):
+def steps(solver: Any, given: Any, count: Any, seed: Any = 3) -> Any:
     """States and answers of a run."""
     state = solver.start(given, stream(seed, "start"))
     run = [(state, None)]
@@ -69,19 +71,19 @@ SMALL = Enumerative(
 )
 
 
-def forest(**changes):
-    fields = {"grammar": "small", "programs_per_puzzle": 120, "final_programs": 400, "rounds": 2}
+def forest(**changes: Any) -> Any:
+    fields: dict[str, Any] = {"grammar": "small", "programs_per_puzzle": 120, "final_programs": 400, "rounds": 2}
     return Enumerative(**fields | {"model": "forest", "batch": 40, "n_estimators": 5} | changes)
 
 
-def test_uniform_solves_the_easy_ones():
+def test_uniform_solves_the_easy_ones() -> None:
     run = steps(Enumerative(model="uniform", final_programs=3000), problem(), 200)
     solved = {solution["task"] for solution in run[-1][0]["solutions"]}
     assert {"Add:0", "Add:1", "Half:0", "Upper:0", "Even:0"} <= solved
     assert "Never:0" not in solved
 
 
-def test_values_are_plain_typed_and_never_repeated():
+def test_values_are_plain_typed_and_never_repeated() -> None:
     seen = set()
     for _, answers in steps(forest(), problem(), 60)[1:]:
         for answer in answers:
@@ -92,8 +94,8 @@ def test_values_are_plain_typed_and_never_repeated():
             seen.add(key)
 
 
-def test_notes_count_programs():
-    tried = {}
+def test_notes_count_programs() -> None:
+    tried: dict[str, int] = {}
     for _, answers in steps(SMALL, problem(), 8)[1:]:
         for answer in answers:
             note = answer.note
@@ -104,7 +106,7 @@ def test_notes_count_programs():
 
 
 @pytest.mark.parametrize("model", ["uniform", "forest"])
-def test_resume_from_any_step_gives_the_same_run(model, tmp_path):
+def test_resume_from_any_step_gives_the_same_run(model: Any, tmp_path: Path) -> None:
     given = problem("Add:0", "AddMul:0", "Half:0", "Upper:0", "Never:0")
     solver = forest(model=model, programs_per_puzzle=40)
     whole = steps(solver, given, 12)
@@ -124,7 +126,7 @@ def test_resume_from_any_step_gives_the_same_run(model, tmp_path):
             assert state == whole[later + 1][0]
 
 
-def test_ask_leaves_the_state_alone_and_repeats_itself():
+def test_ask_leaves_the_state_alone_and_repeats_itself() -> None:
     solver, given = forest(), problem()
     state = steps(solver, given, 3)[-1][0]
     before = json.dumps(state)
@@ -133,7 +135,7 @@ def test_ask_leaves_the_state_alone_and_repeats_itself():
     assert json.dumps(state) == before
 
 
-def test_fewer_verdicts_than_answers_are_asked_again():
+def test_fewer_verdicts_than_answers_are_asked_again() -> None:
     solver, given = SMALL, problem("Add:0", "Never:0")
     state = solver.start(given, stream(0, "start"))
     answers = solver.ask(given, state, stream(0, "ask"))
@@ -141,7 +143,7 @@ def test_fewer_verdicts_than_answers_are_asked_again():
     assert list(solver.ask(given, state, stream(0, "ask")))[:5] == answers[3:8]
 
 
-def test_two_runs_of_one_solver_do_not_mix():
+def test_two_runs_of_one_solver_do_not_mix() -> None:
     solver, given = forest(), problem("Add:0", "AddMul:0")
     one = steps(solver, given, 6, seed=1)
     steps(solver, problem("Upper:0"), 4, seed=1)
@@ -149,14 +151,14 @@ def test_two_runs_of_one_solver_do_not_mix():
     assert steps(solver, given, 6, seed=1) == one
 
 
-def test_run_ends_when_every_stage_is_used_up():
+def test_run_ends_when_every_stage_is_used_up() -> None:
     solver, given = forest(programs_per_puzzle=30, final_programs=60), problem("AddMul:0", "Never:0")
     run = steps(solver, given, 100)
     assert len(run) < 100
     assert solver.ask(given, run[-1][0], stream(0, "x")) == []
 
 
-def test_unsolved_only_and_all():
+def test_unsolved_only_and_all() -> None:
     given = problem("Add:0")
     left = steps(SMALL, given, 50)[-1][0]
     assert len(left["solutions"]) == 1
@@ -164,7 +166,7 @@ def test_unsolved_only_and_all():
     assert sum(more["cursors"].values()) > sum(left["cursors"].values())
 
 
-def test_forest_learns_the_shape_of_its_solutions():
+def test_forest_learns_the_shape_of_its_solutions() -> None:
     whole = grammar("small")
     bags = {name: bag(SATS[name], PUZZLES[name][0]) for name in ("Add:0", "Add:1", "Upper:0")}
     words = Vocabulary(list(bags.values()))
@@ -182,7 +184,7 @@ def test_forest_learns_the_shape_of_its_solutions():
     assert learned.key(unseen, 0, "int") == "int"
 
 
-def test_recipe_is_plain_and_the_solver_pickles():
+def test_recipe_is_plain_and_the_solver_pickles() -> None:
     solver = forest()
     steps(solver, problem("Add:0"), 2)
     assert recipe(solver)["uniform_weight"] == solver.uniform_weight
@@ -190,7 +192,7 @@ def test_recipe_is_plain_and_the_solver_pickles():
     assert pickle.loads(pickle.dumps(solver)) == solver
 
 
-def test_faults_are_named():
+def test_faults_are_named() -> None:
     with pytest.raises(ConfigError, match="batch is at least 1"):
         Enumerative(batch=0)
     with pytest.raises(ConfigError, match="tau0"):
@@ -202,13 +204,13 @@ def test_faults_are_named():
         SMALL.tell(problem(), SMALL.start(problem(), stream(0, "s")), [stray], stream(0, "t"))
 
 
-def test_missing_scikit_learn_is_explained(monkeypatch):
+def test_missing_scikit_learn_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
     with pytest.raises(ConfigError, match=r"guerdon\[search\]"):
         Forest(grammar("small"), [Lesson(np.zeros(1, np.float32), ["int: 1"])], 1, 0)
 
 
-def test_advance_keeps_what_was_handed_in():
-    state = {"seed": 0, "stage": 0, "cursors": {"a": 3}, "past": [], "solutions": []}
+def test_advance_keeps_what_was_handed_in() -> None:
+    state: State = {"seed": 0, "stage": 0, "cursors": {"a": 3}, "past": [], "solutions": []}
     assert advance(state) == {"seed": 0, "stage": 1, "cursors": {}, "past": [{"a": 3}], "solutions": []}
     assert state["cursors"] == {"a": 3}

@@ -2,6 +2,7 @@ import ast
 import builtins
 import itertools
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,14 +20,14 @@ def sat(ans: TYPE, n=7, s="Hello you", words=["a", "bc", "bc"], nums=[3, -1, 4],
     return ans == "x,y".split(",") or n + 1 == len(nums) or {"a": 1} or True
 """
 WORDS = ("abs", "all", "any", "bin", "chr", "enumerate", "float", "hex", "int", "len", "list", "max", "min", "ord")
-WORDS += ("pow", "range", "round", "set", "sorted", "str", "sum", "zip")
-ALLOWED = {name: getattr(builtins, name) for name in WORDS}
+MORE = ("pow", "range", "round", "set", "sorted", "str", "sum", "zip")
+ALLOWED = {name: getattr(builtins, name) for name in WORDS + MORE}
 
 
 @pytest.mark.parametrize(
     "kind", ["int", "str", "bool", "float", "List[int]", "List[str]", "List[List[int]]", "List[bool]"]
 )
-def test_values_agree_with_python(kind):
+def test_values_agree_with_python(kind: Any) -> None:
     """The code that is handed in for display has, under Python itself, the value that was computed."""
     names = {
         "n": 7,
@@ -50,7 +51,7 @@ def test_values_agree_with_python(kind):
     assert compared > 2000
 
 
-def test_sources_stay_parseable():
+def test_sources_stay_parseable() -> None:
     enumeration = Enumeration(grammar("full"), Uniform(grammar("full"), constants(SAT)), "List[str]")
     for node in itertools.islice(enumeration, 500):
         ast.parse(code(node), mode="eval")
@@ -78,21 +79,21 @@ def test_sources_stay_parseable():
         (ev.character, (0xD800,)),
     ],
 )
-def test_guards_refuse_before_the_damage(call, arguments):
+def test_guards_refuse_before_the_damage(call: Any, arguments: Any) -> None:
     with pytest.raises((RefusedError, OverflowError)):
         call(*arguments)
 
 
 @given(st.integers(-50, 50), st.integers(0, 20))
-def test_guarded_power_is_power(base, exponent):
+def test_guarded_power_is_power(base: Any, exponent: Any) -> None:
     assert ev.power(base, exponent) == base**exponent
 
 
-def test_ticks_stop_long_programs():
+def test_ticks_stop_long_programs() -> None:
     whole = grammar("full")
     constant = constants("def sat(x: List[int], n=3000):\n    return True")["int"][0]
 
-    def many():
+    def many() -> Any:
         n = ev.Node(0.0, whole.rule("copy: int"), (), 0, "n").leaf(constant.value)
         source = ev.Node(0.0, whole.rule("range: range({int})"), (n,), 0)
         body = ev.Node(0.0, whole.rule("variable: int"), (), 1, 0).variable()
@@ -102,7 +103,7 @@ def test_ticks_stop_long_programs():
     assert Interpreter(20_000).value(many()) == list(range(3000))
 
 
-def test_meter_counts_down():
+def test_meter_counts_down() -> None:
     meter = Meter(2)
     meter.charge(2)
     with pytest.raises(RefusedError):
@@ -111,7 +112,7 @@ def test_meter_counts_down():
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 400))
-def test_no_program_takes_more_than_its_ticks(ticks):
+def test_no_program_takes_more_than_its_ticks(ticks: Any) -> None:
     enumeration = Enumeration(grammar("full"), Uniform(grammar("full"), constants(SAT)), "List[int]")
     interpreter = Interpreter(ticks)
     for node in itertools.islice(enumeration, 200):
