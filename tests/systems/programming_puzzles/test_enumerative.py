@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from guerdon.core.errors import ConfigError, SolverError
@@ -207,7 +206,8 @@ def test_faults_are_named() -> None:
 def test_missing_scikit_learn_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
     with pytest.raises(ConfigError, match=r"guerdon\[search\]"):
-        Forest(grammar("small"), [Lesson(np.zeros(1, np.float32), ["int: 1"])], 1, 0)
+        forest().start(problem(), stream(0, "start"))
+    assert SMALL.start(problem(), stream(0, "start"))["stage"] == 0
 
 
 def test_advance_keeps_what_was_handed_in() -> None:

@@ -21,7 +21,7 @@ from guerdon.systems.programming_puzzles.enumeration import Enumeration, Model
 from guerdon.systems.programming_puzzles.evaluate import FAILED, Interpreter, Node
 from guerdon.systems.programming_puzzles.features import Vocabulary, bag
 from guerdon.systems.programming_puzzles.grammar import Grammar, Size, code, grammar, prefix_rules
-from guerdon.systems.programming_puzzles.learned import Forest, Labels, Learned, Lesson
+from guerdon.systems.programming_puzzles.learned import Forest, Labels, Learned, Lesson, require
 from guerdon.systems.programming_puzzles.weights import Prior, Uniform
 
 if TYPE_CHECKING:
@@ -143,7 +143,13 @@ class Enumerative(Learner[State]):
         return self.final_programs if stage >= self.last_stage else self.programs_per_puzzle
 
     def start(self, problem: Problem, rng: Rng) -> State:
-        """An empty memory with a seed for the forests."""
+        """An empty memory with a seed for the forests.
+
+        Raises:
+            ConfigError: the model needs scikit-learn and it is not installed.
+        """
+        if self.model == "forest":
+            require()
         return State(seed=int(rng.integers(2**31)), stage=0, cursors={}, past=[], solutions=[])
 
     def ask(self, problem: Problem, state: State, rng: Rng) -> Sequence[Answer]:

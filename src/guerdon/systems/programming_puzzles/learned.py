@@ -67,7 +67,7 @@ class Forest:
         elif labels == "random":
             targets = self._random(targets, stream(seed, "random labels"))
         matrix = np.stack([self._features(row, (parent, child)) for row, parent, child, _ in rows])
-        self._model = _classifier()(n_estimators=n_estimators, random_state=seed)
+        self._model = require()(n_estimators=n_estimators, random_state=seed)
         self._model.fit(matrix, targets)
         self._classes: list[int] = [int(rule) for rule in self._model.classes_]
         self.places: tuple[Place, ...] = (
@@ -103,7 +103,12 @@ class Forest:
         return np.concatenate([row, one_hot])
 
 
-def _classifier() -> Any:
+def require() -> Any:
+    """The classifier's class.
+
+    Raises:
+        ConfigError: scikit-learn is not installed.
+    """
     try:
         from sklearn.ensemble import RandomForestClassifier
     except ImportError:
