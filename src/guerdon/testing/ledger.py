@@ -361,6 +361,7 @@ class LedgerContract:
                 counts[row.step] = counts.get(row.step, 0) + 1
             assert set(counts.values()) == {7}
             assert {step for step in counts if step >= 10**6 * turn} == steps
+            again.close()
 
     def test_a_lock_excludes_and_dies_with_its_holder(self, ledger: Ledger) -> None:
         """Across processes, within one, and after SIGKILL."""
