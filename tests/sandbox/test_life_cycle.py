@@ -335,3 +335,26 @@ def test_strange_surroundings_work_or_refuse(name: str, namespaces: Sandbox) -> 
         said = host.stdout.read()
         assert host.wait(60) == 0
     assert (expected or "ok") in said
+
+
+@pytest.mark.slow
+def test_soak_of_20000_jobs_with_every_tenth_hostile(namespaces: Sandbox) -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    bad = [
+        Job(source="import os\ndef f(): os._exit(0)", entry="f"),
+        Job(source="import os\ndef f():\n    os.fork()\n    os.kill(os.getpid(), 9)", entry="f"),
+        Job(source="def f(): return [0] * 10**10", entry="f"),
+        Job(source="def f(): return 1 / 0", entry="f"),
+    ]
+    with open_sandbox("namespaces", workers=2) as sandbox:
+        batch = [job for n in range(20) for job in ([ONE] * 9 + [bad[n % 4]])]
+        sandbox.run(batch)
+        before = resident(), len(list(Path("/proc/self/fd").iterdir())), len(descendants(os.getpid()))
+        for _ in range(100):
+            results = sandbox.run(batch)
+            assert sum(row[0].value == 1 for row in results) == 180
+        after = resident(), len(list(Path("/proc/self/fd").iterdir())), len(descendants(os.getpid()))
+    assert after[1:] == before[1:]
+    assert after[0] - before[0] < 8 << 20

@@ -13,7 +13,7 @@ from pathlib import Path
 from guerdon.core.errors import SandboxError
 
 SITE = "/site"
-# What answers import most; loading it once costs a fork nothing that can be measured, and saves the job 20 ms.
+# What answers import most: having it costs every fork 0.4 ms of CPU, importing `typing` alone costs a job 10 to 20.
 COMMON = (
     "typing",
     "collections",

@@ -34,7 +34,8 @@ def _check(result: int, what: str) -> int:
 def syscall(name: str, *args: object, extra: int = 0) -> int:
     """Make a call by name; `extra` is added to its number (the Landlock calls are three in a row)."""
     number = _SYSCALLS[MACHINE][name] + extra
-    return _check(libc.syscall(number, *args), name)
+    words = [ctypes.c_long(word) if isinstance(word, int) else word for word in args]
+    return _check(libc.syscall(ctypes.c_long(number), *words), name)
 
 
 def unshare(flags: int) -> None:
@@ -83,10 +84,12 @@ def protect(path: str, *, recursive: bool, devices: bool = False) -> None:
         mount("", path, None, MS_REMOUNT | MS_BIND | flags | (kept & 0x40F))
 
 
-def prctl(option: int, value: int | bytes = 0, third: object = 0) -> None:
+_ZERO = ctypes.c_ulong(0)  # a whole register, or the kernel may see rubbish in its upper half
+
+
+def prctl(option: int, value: int = 0) -> None:
     """Call `prctl`, raising on failure."""
-    word = value if isinstance(value, bytes) else ctypes.c_ulong(value)
-    _check(libc.prctl(option, word, third, 0, 0), f"prctl {option}")
+    _check(libc.prctl(option, ctypes.c_ulong(value), _ZERO, _ZERO, _ZERO), f"prctl {option}")
 
 
 def die_with_parent() -> None:
@@ -117,7 +120,10 @@ def keep_permitted(yes: bool) -> None:
 def drop_bounding_set() -> None:
     """Empty the capability bounding set."""
     for capability in range(64):
-        if libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0 and ctypes.get_errno() == 22:
+        if (
+            libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), _ZERO, _ZERO, _ZERO) < 0
+            and ctypes.get_errno() == 22
+        ):
             return
 
 
@@ -132,7 +138,7 @@ def load_filter(program: bytes) -> None:
     """Load a seccomp program; needs `no_new_privileges` first."""
     buffer = ctypes.create_string_buffer(program, len(program))
     head = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
-    _check(libc.prctl(_PR_SECCOMP, ctypes.c_ulong(2), head, 0, 0), "seccomp")
+    _check(libc.prctl(_PR_SECCOMP, ctypes.c_ulong(2), head, _ZERO, _ZERO), "seccomp")
 
 
 def landlock_version() -> int:

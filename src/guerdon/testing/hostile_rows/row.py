@@ -15,7 +15,7 @@ Check = Callable[[Sequence[Outcome]], str]
 """Says what is wrong with the outcomes; empty when the input was held."""
 
 QUICK = Limits(wall_s=0.5, memory_mb=256, disk_mb=8)
-SLOW = Limits(wall_s=4.0, memory_mb=256, disk_mb=8)
+SLOW = Limits(wall_s=3.0, memory_mb=256, disk_mb=8)
 NO_GAPS: Mapping[str, str] = MappingProxyType({})
 
 
