@@ -15,16 +15,16 @@ _MANY = 200  # above this the mean is normal enough, and resampling only costs t
 _RESAMPLES = 2000
 
 
-def wilson(successes: int, n: int, z: float = 1.959963984540054) -> Interval:
-    """The Wilson score interval of a proportion.
+def wilson(successes: int, n: int) -> Interval:
+    """The 95 % Wilson score interval of a proportion.
 
     >>> [round(end, 3) for end in wilson(8, 10)]
     [0.49, 0.943]
     """
-    share, square = successes / n, z * z
-    centre = (share + square / (2 * n)) / (1 + square / n)
-    half = z / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    from scipy.stats import binomtest
+
+    found = binomtest(successes, n).proportion_ci(0.95, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, Interval | None]:
