@@ -30,33 +30,18 @@ Arm = Literal["uniform", "once", "bootstrapped", "shuffled", "random"]
 
 TICKS = 2_000
 
-FAMILIES: Mapping[int, Mapping[str, Callable[..., int]]] = {
-    1: {
-        "n + a == b": lambda n, a: n + a,
-        "n - a == b": lambda n, a: n - a,
-        "a - n == b": lambda n, a: a - n,
-        "n * a == b": lambda n, a: n * a,
-        "n // a == b": lambda n, a: n,
-        "a + n == b": lambda n, a: a + n,
-    },
-    2: {
-        "n * a + b == c": lambda n, a, b: n * a + b,
-        "n * a - b == c": lambda n, a, b: n * a - b,
-        "(n + b) * a == c": lambda n, a, b: (n + b) * a,
-        "(n - b) * a == c": lambda n, a, b: (n - b) * a,
-        "n + a - b == c": lambda n, a, b: n + a - b,
-        "b - n * a == c": lambda n, a, b: b - n * a,
-    },
-    3: {
-        "(n + b) * a - c == d": lambda n, a, b, c: (n + b) * a - c,
-        "(n - b) * a + c == d": lambda n, a, b, c: (n - b) * a + c,
-        "n * a + b - c == d": lambda n, a, b, c: n * a + b - c,
-    },
+STEPS: Mapping[str, Callable[[int, int], int]] = {
+    "{n} + {x}": lambda n, x: n + x,
+    "{n} - {x}": lambda n, x: n - x,
+    "{x} - {n}": lambda n, x: x - n,
+    "{n} * {x}": lambda n, x: n * x,
+    "{x} + {n}": lambda n, x: x + n,
+    "{x} * {n}": lambda n, x: x * n,
 }
-"""Depth → equation → its last constant, from a solution and the other constants."""
+"""What a rung may do to its unknown, and how to compute it."""
 
-COPIES = {1: 3, 2: 2, 3: 2}
-"""Depth → puzzles of each family: 18, 12 and 6 in all."""
+SHAPE: Mapping[int, tuple[int, int]] = {1: (6, 3), 2: (6, 2), 3: (3, 2)}
+"""Depth → (families, puzzles of each): 18, 12 and 6 puzzles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +67,41 @@ def ladder(seed: int) -> list[Rung]:
     [18, 12, 6]
     """
     rungs = []
-    for depth, families in FAMILIES.items():
-        for (equation, last), copy in itertools.product(families.items(), range(COPIES[depth])):
-            rungs.append(_rung(depth, equation, last, copy, stream(seed, "ladder", equation, copy)))
+    for depth, (families, copies) in SHAPE.items():
+        for number, steps in enumerate(_families(depth, families, stream(seed, "families", depth))):
+            for copy in range(copies):
+                rungs.append(_rung(f"{depth}.{number}", steps, copy, stream(seed, "rung", depth, number, copy)))
     return rungs
 
 
-def _rung(depth: int, equation: str, last: Callable[..., int], copy: int, rng: Rng) -> Rung:
-    names = "abcd"[: last.__code__.co_argcount]
-    n, known = _constants(len(names) - 1, rng)
-    end = int(10 ** rng.uniform(3, 6)) if "//" in equation else last(n, *known)
-    inputs = ", ".join(f"{name}={value}" for name, value in zip(names, [*known, end]))
-    return Rung(f"{equation}:{copy}", depth, f"def sat(n: int, {inputs}):\n    return {equation}")
+def _families(depth: int, count: int, rng: Rng) -> list[tuple[str, ...]]:
+    """Distinct sequences of steps; each step alone at depth 1, then those with one product among the first four."""
+    if depth == 1:
+        return [(step,) for step in STEPS]
+    pool = [steps for steps in itertools.product(list(STEPS)[:4], repeat=depth) if steps.count("{n} * {x}") == 1]
+    if depth == 2:
+        return pool[:count]
+    return [pool[index] for index in sorted(rng.choice(len(pool), count, replace=False))]
+
+
+def _rung(family: str, steps: tuple[str, ...], copy: int, rng: Rng) -> Rung:
+    n, known = _constants(len(steps), rng)
+    factor = next((i for i, step in enumerate(steps) if "*" in step), 0)
+    known.insert(factor, known.pop(0))
+    text, value = "n", n
+    for name, step, constant in zip("abc", steps, known):
+        text = step.format(n=text if text == "n" else f"({text})", x=name)
+        value = STEPS[step](value, constant)
+    names = "abcd"[: len(steps) + 1]
+    inputs = ", ".join(f"{name}={constant}" for name, constant in zip(names, [*known, value]))
+    equation = f"{text} == {names[-1]}"
+    return Rung(f"{family}.{copy}: {equation}", len(steps), f"def sat(n: int, {inputs}):\n    return {equation}")
 
 
 def _constants(count: int, rng: Rng) -> tuple[int, list[int]]:
     """A solution and the inputs of an equation.
 
-    The first, a factor of deeper equations, has four digits; the others and their differences are larger than twice
+    The first, the factor of an equation, has four digits; the others and their differences are larger than twice
     that, or a division without the right offset would round to the solution.
     """
     while True:
@@ -199,7 +201,7 @@ class _Climb:
         depths = Counter(rung.depth for rung in self.rungs if rung.name in found)
         return {
             "solved": len(found),
-            "by_depth": {depth: depths[depth] for depth in FAMILIES},
+            "by_depth": {depth: depths[depth] for depth in SHAPE},
             "programs": {rung.name: found[rung.name][0] if rung.name in found else None for rung in self.rungs},
         }
 
