@@ -27,15 +27,28 @@ def enter(folders: list[tuple[str, str]], hidden: list[str], proc: int) -> None:
         proc: a descriptor of /proc, which keeps working after the old root is gone.
     """
     user, group = os.getuid(), os.getgid()
-    if user == 0 and _as_root(folders, hidden):
-        user = group = NOBODY
-        _own_spaces(user, group, proc)
-        return
-    if user == 0:
+    if user == 0 and may_become_nobody(proc):
+        if _as_root(folders, hidden):
+            _own_spaces(NOBODY, NOBODY, proc)
+            return
         become_nobody()
         user = group = NOBODY
     _own_spaces(user, group, proc)
     _build(folders, hidden)
+
+
+def may_become_nobody(proc: int) -> bool:
+    """False without CAP_SETGID and CAP_SETUID, or where the user namespace knows no other user."""
+    able = int(_read("self/status", proc).partition("CapEff:")[2].split()[0], 16)
+    if able & 0b11000000 != 0b11000000:
+        return False
+    if _read("self/setgroups", proc).strip() == "deny":
+        return False
+    for name in ("self/uid_map", "self/gid_map"):
+        ranges = [[int(word) for word in line.split()] for line in _read(name, proc).splitlines()]
+        if not any(first <= NOBODY < first + count for first, _, count in ranges):
+            return False
+    return True
 
 
 def become_nobody() -> None:
@@ -80,6 +93,14 @@ def _own_spaces(user: int, group: int, proc: int) -> None:
         _write("sys/user/max_user_namespaces", "0", proc)
     except OSError:  # read-only in some containers; the seccomp filter refuses them as well
         pass
+
+
+def _read(path: str, proc: int) -> str:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+    try:
+        return os.read(fd, 4096).decode()
+    finally:
+        os.close(fd)
 
 
 def _write(path: str, text: str, proc: int) -> None:

@@ -245,10 +245,11 @@ class Landlocked(Zygote):
         self.beside += _processes(proc)
         self.kept = 0
         stdlib = plan["folders"][0][0]  # type: ignore[index]
-        self.detail = str(version)
-        if os.getuid() == 0:
+        self.detail = f"{version}-nochildren-noscratch"
+        if os.getuid() == 0 and room.may_become_nobody(proc):
             self.kept = room.become_nobody_who_can_read(stdlib)
             self.detail += "-dac" if self.kept else ""
+        self.detail += "-root" if os.getuid() == 0 else ""  # it could not change its user
         self.ruleset = kernel.landlock(_readable(plan, proc), version)
         kernel.dumpable(False)  # no look from outside, and no core for the host's handler
 
