@@ -12,11 +12,13 @@ from guerdon.core.rng import stream
 from guerdon.core.score import Score
 from guerdon.core.solver import Problem
 from guerdon.core.task import Answer, Judged, Task
+from guerdon.systems.programming_puzzles.challenge import ProgrammingPuzzles
 from guerdon.systems.programming_puzzles.enumerative import Enumerative, State, advance, fits
 from guerdon.systems.programming_puzzles.features import Vocabulary, bag
 from guerdon.systems.programming_puzzles.grammar import grammar
 from guerdon.systems.programming_puzzles.learned import Forest, Learned, Lesson
 from guerdon.systems.programming_puzzles.weights import Uniform
+from guerdon.testing.solver import SolverContract
 
 PUZZLES = {
     "Add:0": ("int", "ans: int, a=4812, b=91277", "ans + a == b"),
@@ -214,3 +216,14 @@ def test_advance_keeps_what_was_handed_in() -> None:
     state: State = {"seed": 0, "stage": 0, "cursors": {"a": 3}, "past": [], "solutions": []}
     assert advance(state) == {"seed": 0, "stage": 1, "cursors": {}, "past": [{"a": 3}], "solutions": []}
     assert state["cursors"] == {"a": 3}
+
+
+@pytest.mark.parametrize("model", ["uniform", "forest"])
+class TestContract(SolverContract):
+    @pytest.fixture
+    def solver(self, model: Any) -> Any:
+        return forest(model=model, programs_per_puzzle=8, final_programs=100, batch=13)
+
+    @pytest.fixture
+    def challenge(self) -> Any:
+        return ProgrammingPuzzles(limit=6)
