@@ -1,4 +1,4 @@
-"""What an executor stops: twenty-odd hostile answers, each put to every executor as an ordinary question.
+"""What an executor stops: some twenty hostile answers, each put to every executor as an ordinary question.
 
 The task is to add one to a number; the tests are f(10) == 11 and f(7654321) == 7654322. An answer that lies gains when
 it passes; an answer that reaches out answers right only if it could reach, or leaves a mark that is looked for. All
@@ -72,8 +72,9 @@ class Hostile:
         id: row of the hostile list it stands for.
         title: what it tries.
         source: defines `f`.
-        mark: a file in the folder, or under /tmp, whose appearance is a gain; empty when a pass is.
+        mark: a file in the folder, whose appearance is a gain too.
         wait: seconds to wait for the mark.
+        before: a program that is put first, its verdict ignored.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Hostile:
     source: str
     mark: str = ""
     wait: float = 0.0
+    before: str = ""
 
 
 def reach(id: str, title: str, body: str) -> Hostile:  # noqa: A002
@@ -226,17 +228,13 @@ HOSTILE: Sequence[Hostile] = (
         def f(x):
             while True:
                 try:
-                    while True: pass
+                    while x: x += 1
                 except BaseException:
-                    pass
+                    x = 1
     """),
-    reach("B9a", "leaves a message in /tmp for the next job", """
-        posix.open("/tmp/@LEFT@", posix.O_WRONLY | posix.O_CREAT)
-        return False
-    """),
-    reach("B9b", "finds the message of the job before", """
-        return "@LEFT@" in posix.listdir("/tmp")
-    """),
+    Hostile("B9", "leaves a message in /tmp for the next job, which is right if it finds it",
+            REACH + 'def reach(): return "@LEFT@" in posix.listdir("/tmp")\n',
+            before='import posix\nposix.open("/tmp/@LEFT@", posix.O_WRONLY | posix.O_CREAT)\ndef f(x): return 0\n'),
 )  # fmt: skip
 
 
@@ -270,6 +268,8 @@ def _try(ask: Callable[[dict[str, Any]], str], bait: Bait, answer: Hostile) -> R
         mark.unlink(missing_ok=True)
     began = time.monotonic()
     try:
+        if answer.before:
+            ask(program(bait.fill(answer.before), f"{answer.id}, before"))
         verdict = ask(program(bait.fill(answer.source), answer.id))
     except Exception as error:  # noqa: BLE001  # a dead executor is a result of this test
         verdict = f"down: {type(error).__name__}"
