@@ -144,6 +144,27 @@ def test_fewer_verdicts_than_answers_are_asked_again() -> None:
     assert list(solver.ask(given, state, stream(0, "ask")))[:5] == answers[3:8]
 
 
+def test_an_answer_whose_verdict_was_lost_is_handed_in_once_more() -> None:
+    solver, given = SMALL, problem("Add:0")
+    state = solver.start(given, stream(0, "start"))
+    while True:
+        answers = solver.ask(given, state, stream(0, "ask"))
+        judged = judge(answers)
+        if any(one.score.value == 1 for one in judged):
+            break
+        state = solver.tell(given, state, judged, stream(0, "tell"))
+    gone = [Judged(one.task, one.answer, Score.failed("sandbox"), "") for one in judged]
+    state = solver.tell(given, state, gone, stream(0, "tell"))
+    again = solver.ask(given, json.loads(json.dumps(state)), stream(0, "ask"))
+    assert [a.content for a in again] == [a.content for a in answers]
+    after = solver.tell(given, state, judge(again), stream(0, "tell"))
+    assert len(after["solutions"]) == 1
+    assert after["cursors"] == state["cursors"]
+    assert after["lost"] == []
+    twice = [Judged(Task(a.task), a, Score.failed("sandbox"), "") for a in again]
+    assert solver.tell(given, state, twice, stream(0, "tell"))["lost"] == []
+
+
 def test_two_runs_of_one_solver_do_not_mix() -> None:
     solver, given = forest(), problem("Add:0", "AddMul:0")
     one = steps(solver, given, 6, seed=1)
@@ -213,8 +234,8 @@ def test_missing_scikit_learn_is_explained(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_advance_keeps_what_was_handed_in() -> None:
-    state: State = {"seed": 0, "stage": 0, "cursors": {"a": 3}, "past": [], "solutions": []}
-    assert advance(state) == {"seed": 0, "stage": 1, "cursors": {}, "past": [{"a": 3}], "solutions": []}
+    state: State = {"seed": 0, "stage": 0, "cursors": {"a": 3}, "past": [], "solutions": [], "lost": []}
+    assert advance(state) == {"seed": 0, "stage": 1, "cursors": {}, "past": [{"a": 3}], "solutions": [], "lost": []}
     assert state["cursors"] == {"a": 3}
 
 

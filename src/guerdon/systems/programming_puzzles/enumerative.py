@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypedDict
 
 from guerdon.core.errors import ConfigError, SolverError
-from guerdon.core.plain import Json, digest
+from guerdon.core.plain import Blob, Json, digest
 from guerdon.core.rng import entropy
 from guerdon.core.solver import Learner, Problem
 from guerdon.core.task import Answer, Judged, Task
@@ -40,6 +40,14 @@ class Solution(TypedDict):
     stage: int
 
 
+class Lost(TypedDict):
+    """An answer whose verdict the host failed to give: it is handed in once more."""
+
+    task: str
+    content: Json
+    note: dict[str, Json]
+
+
 class State(TypedDict):
     """The whole memory of a run; everything else is rebuilt from it.
 
@@ -52,6 +60,7 @@ class State(TypedDict):
     cursors: dict[str, int]
     past: list[dict[str, int]]
     solutions: list[Solution]
+    lost: list[Lost]
 
 
 class Find(NamedTuple):
@@ -150,10 +159,13 @@ class Enumerative(Learner[State]):
         """
         if self.model == "forest":
             require()
-        return State(seed=int(rng.integers(2**31)), stage=0, cursors={}, past=[], solutions=[])
+        return State(seed=int(rng.integers(2**31)), stage=0, cursors={}, past=[], solutions=[], lost=[])
 
     def ask(self, problem: Problem, state: State, rng: Rng) -> Sequence[Answer]:
         """The next values, mixed over the unsolved puzzles; nothing when every stage is used up."""
+        if state["lost"]:
+            note: dict[str, Json] = {"again": True, "programs": 0}
+            return [Answer(one["task"], one["content"], note={**one["note"], **note}) for one in state["lost"]]
         desk = self._open(problem, state["seed"])
         while True:
             answers = list(desk.answers(state))
@@ -165,20 +177,24 @@ class Enumerative(Learner[State]):
         """Moves the cursors to what was judged and keeps what solved a puzzle."""
         if not judged:
             return state
-        stage = _whole(judged[0].answer.note.get("stage"))
-        while state["stage"] < stage:
+        while state["stage"] < _whole(judged[0].answer.note.get("stage")):
             state = advance(state)
-        cursors, solutions = dict(state["cursors"]), list(state["solutions"])
-        for one in judged:
-            note, content = one.answer.note, one.answer.content
-            cursors[one.answer.task] = _whole(note.get("program"))
-            rules = note.get("rules")
-            if one.score.value is not None and one.score.value >= 1 and isinstance(content, Mapping):
-                names = [str(rule) for rule in rules] if isinstance(rules, Sequence) else []
-                solutions.append(
-                    Solution(task=one.answer.task, code=str(content["code"]), rules=names, stage=state["stage"])
-                )
-        return State(seed=state["seed"], stage=state["stage"], cursors=cursors, past=state["past"], solutions=solutions)
+        cursors = dict(state["cursors"])
+        again = [one for one in judged if "again" in one.answer.note]
+        lost = state["lost"][len(again) :]
+        for one in judged[len(again) :]:
+            cursors[one.answer.task] = _whole(one.answer.note.get("program"))
+            if one.score.fault is not None and one.score.fault.whose == "host":
+                lost.append(_lost(one.answer))
+        found = [_solution(one.answer, state["stage"]) for one in judged if (one.score.value or 0) >= 1]
+        return State(
+            seed=state["seed"],
+            stage=state["stage"],
+            cursors=cursors,
+            past=state["past"],
+            solutions=[*state["solutions"], *found],
+            lost=lost,
+        )
 
     def progress(self, state: State) -> Mapping[str, str | int | float]:
         """Stage, puzzles solved and programs tried in the stage."""
@@ -196,7 +212,21 @@ class Enumerative(Learner[State]):
 def advance(state: State) -> State:
     """The state at the start of the next stage."""
     past = [*state["past"], state["cursors"]]
-    return State(seed=state["seed"], stage=state["stage"] + 1, cursors={}, past=past, solutions=state["solutions"])
+    return State(
+        seed=state["seed"], stage=state["stage"] + 1, cursors={}, past=past, solutions=state["solutions"], lost=[]
+    )
+
+
+def _solution(answer: Answer, stage: int) -> Solution:
+    rules, content = answer.note.get("rules"), answer.content
+    names = [str(rule) for rule in rules] if isinstance(rules, Sequence) else []
+    code = str(content["code"]) if isinstance(content, Mapping) else ""
+    return Solution(task=answer.task, code=code, rules=names, stage=stage)
+
+
+def _lost(answer: Answer) -> Lost:
+    assert not isinstance(answer.content, Blob)
+    return Lost(task=answer.task, content=answer.content, note=dict(answer.note))
 
 
 def _whole(value: object) -> int:
