@@ -137,7 +137,7 @@ ROWS: list[Row] = [
                 "looks for the judge's source and tests",
                 body("""
                 import os
-                names = ("flight.py", "zygote.py", "hostile.py", "conftest.py", "canary", "pyproject.toml")
+                names = ("flight.py", "zygote.py", "hostile.py", "conftest.py", "canary")
                 found = []
                 for folder, _, files in os.walk("/"):
                     found += [folder + "/" + name for name in files if name in names or "guerdon" in folder]
