@@ -140,6 +140,7 @@ class Cached:
     def _connection(self) -> sqlite3.Connection:
         """One connection for each thread of each process."""
         if getattr(self._here, "pid", None) != os.getpid():
+            made = None
             try:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
                 made = sqlite3.connect(self.file, timeout=_WAIT, isolation_level=None, check_same_thread=False)
@@ -149,6 +150,8 @@ class Cached:
                     "CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
                 )
             except (OSError, sqlite3.Error) as error:
+                if made is not None:
+                    made.close()
                 raise ConfigError(
                     "a cache of generations is a SQLite file that can be written",
                     f"{self.file}: {error}",

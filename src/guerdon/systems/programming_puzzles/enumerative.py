@@ -117,7 +117,7 @@ class Enumerative(Learner[State]):
     ticks: int = 2_000
     ticks_per_puzzle: int = 100_000_000
     grammar: Size = "full"
-    prior: Prior = "weighted"
+    prior: Prior = "equal"
     batch: int = 256
     slice: int = 16
     stop_when_solved: bool = True
