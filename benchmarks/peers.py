@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import resource
 import select
 import shutil
@@ -93,7 +94,8 @@ def _call(command: Sequence[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()[-1:]
-        raise MissingError(" ".join(lines)[:300] or f"{command[0]} ended with {done.returncode}")
+        text = re.sub(r"\S+://\S+", "...", " ".join(lines))  # an address in a record helps nobody
+        raise MissingError(text[:300] or f"pip ended with {done.returncode}")
     return done.stdout
 
 
