@@ -82,6 +82,9 @@ def _quiet() -> None:
     os.environ.clear()
     os.environ["TZ"] = "UTC"
     sys.set_int_max_str_digits(0)  # honest answers have more than 4,300 digits; the clock bounds the work
+    exec(
+        compile("def f(x):\n    return x\n", "<warm>", "exec", dont_inherit=True), {}
+    )  # or each job sets the compiler up
     gc.collect()
     gc.freeze()
     gc.disable()
