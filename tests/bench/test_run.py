@@ -202,7 +202,9 @@ import os, signal, sys
 sys.path.insert(0, {here!r})
 from bench_helpers import Bisect, Climber, Guess, history
 from guerdon import Ledger, run
+from guerdon.bench.bench import Bench
 from guerdon.core import faultpoint
+Bench.QUICK_S = {quick}
 
 def work(path, kill_at=None):
     count = 0
@@ -218,7 +220,7 @@ def work(path, kill_at=None):
 
 folder = sys.argv[1]
 expected, points = work(folder + "/whole.db")
-assert points > 20, points
+assert points > 12, points
 for point in range(points):
     path = f"{{folder}}/{{point}}.db"
     child = os.fork()
@@ -233,14 +235,15 @@ print("points", points)
 """
 
 
+@pytest.mark.parametrize("quick", [0.0, 1e9], ids=["as it comes", "whole steps"])
 @pytest.mark.parametrize(
     ("solver", "checkpoint_s"), [("Climber(faulty=0.2)", 0.0), ("Climber(faulty=0.2)", 1e9), ("Bisect()", 0.0)]
 )
 def test_killed_at_any_write_point_it_resumes_to_the_same_ledger(
-    tmp_path: Path, solver: str, checkpoint_s: float
+    tmp_path: Path, solver: str, checkpoint_s: float, quick: float
 ) -> None:
     here = str(Path(__file__).parent)
-    script = textwrap.dedent(CRASHING).format(here=here, solver=solver, checkpoint_s=checkpoint_s)
+    script = textwrap.dedent(CRASHING).format(here=here, solver=solver, checkpoint_s=checkpoint_s, quick=quick)
     done = subprocess.run([sys.executable, "-W", "error", "-c", script, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "points" in done.stdout

@@ -66,7 +66,13 @@ class Progress:
 
 
 class Bench:
-    """One run. A solver sees it as its `Desk`: `left`, `score`, `compare`, `rng`."""
+    """One run. A solver sees it as its `Desk`: `left`, `score`, `compare`, `rng`.
+
+    Attempts are recorded before they are judged and verdicts as they come, unless the step before took less than
+    `QUICK_S` seconds: then a step is recorded whole, in one transaction, and a crash costs at most that little.
+    """
+
+    QUICK_S = 0.02
 
     def __init__(
         self,
@@ -93,6 +99,8 @@ class Bench:
         self._best: dict[str, float] = {}
         self._step = self._host_faults = self._faults = 0
         self._sandbox_seconds = 0.0
+        self._eager = True
+        self._held: tuple[list[AttemptRow], list[VerdictRow]] = ([], [])
         self._spent: dict[str, float] = dict.fromkeys(("attempts", "seconds", "tokens", "sandbox_seconds", "frames"), 0)
 
     def _begin(self, split: str, resume: bool) -> RunRow:
@@ -162,6 +170,7 @@ class Bench:
             status = "interrupted"
             raise
         finally:
+            self._let_go()
             self._ledger.finish(self.row.id, status)
         return status, reason
 
@@ -278,8 +287,10 @@ class Bench:
         scores = {a.id: v.score for a, v in self._history.pop(self._step, []) if v is not None}
         todo = [row for row in rows if row.id not in scores]
         if todo:
-            self._ledger.attempt(todo)
-            reach("attempts recorded")
+            self._held[0].extend(todo)
+            if self._eager:
+                self._let_go()
+                reach("attempts recorded")
             scores.update(self._judge_rows(todo))
         judged = [Judged(self._vault.task(row.answer), row.answer, scores[row.id], row.id) for row in rows]
         self._notice(judged)
@@ -297,10 +308,19 @@ class Bench:
                 for i, score in zip(indices, reply.scores, strict=True)
             ]
             reach("judged")
-            self._ledger.judge(verdicts)
-            reach("verdicts recorded")
+            self._held[1].extend(verdicts)
+            if self._eager or time.monotonic() - self._clock > self.QUICK_S:
+                self._let_go()
+                reach("verdicts recorded")
             scores.update((verdict.attempt, verdict.score) for verdict in verdicts)
         return scores
+
+    def _let_go(self) -> None:
+        """Record what was held back for the end of a quick step."""
+        attempts, verdicts = self._held
+        self._held = ([], [])
+        if attempts or verdicts:
+            self._ledger.record(attempts, verdicts, None)
 
     def _attempt_rows(self, answers: Sequence[Answer]) -> list[AttemptRow]:
         run, step = self.row.id, self._step
@@ -320,9 +340,11 @@ class Bench:
                 checkpoint=checkpoint_name,
                 note=dict(figures),
             )
-            self._clock = now
-            self._ledger.commit_step(row)
+            self._clock, self._eager = now, row.seconds > self.QUICK_S
+            held, self._held = self._held, ([], [])
+            self._ledger.record(*held, row)
             reach("step committed")
+        self._let_go()
         self._sandbox_seconds = 0.0
         self._spend(answers, row)
         self._step += 1

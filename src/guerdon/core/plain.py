@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 MAX_DEPTH = 200
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
 
 def canonical(value: Any) -> str:
@@ -24,7 +25,7 @@ def canonical(value: Any) -> str:
     '{"a":[true,null],"b":1}'
     """
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+        return _encode(value)
     except (TypeError, ValueError, RecursionError):
         raise ValueError(not_plain(value) or "this value cannot be written as JSON") from None
 
