@@ -17,7 +17,7 @@ from guerdon.cli.flags import Flag, as_arguments, build, flags_of, read_recipe, 
 from guerdon.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from guerdon.bench.bench import Progress
+    from guerdon.bench.bench import Progress as Standing
     from guerdon.bench.run import Run
     from guerdon.ledger import Ledger
 
@@ -135,7 +135,7 @@ def _option(arguments: Sequence[str], *names: str) -> str | None:
 
 
 @contextlib.contextmanager
-def _progress(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
+def _progress(title: str, quiet: bool) -> Iterator[Callable[[Standing], None] | None]:
     """A live bar on a terminal, a line every ten seconds elsewhere, nothing when quiet."""
     if quiet:
         yield None
@@ -143,17 +143,27 @@ def _progress(title: str, quiet: bool) -> Iterator[Callable[[Progress], None] | 
     if not sys.stderr.isatty():
         yield _Lines(title)
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+    from rich.table import Column
 
+    count = Column(no_wrap=True, min_width=15, justify="right")
     columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[figures]}"),
-    )  # fmt: skip
+        SpinnerColumn(),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=16),
+        TextColumn("{task.fields[count]}", table_column=count),
+        TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+    )
     with Progress(*columns, console=out.console(stderr=True)) as bar:
-        task = bar.add_task(out.clean(title), total=None, figures="")
+        task = bar.add_task(out.clean(title), total=None, count="", figures="")
 
-        def show(at: Any) -> None:
-            bar.update(task, total=at.budget.attempts, completed=int(at.spent["attempts"]), figures=figures(at))
+        def show(at: Standing) -> None:
+            share = (
+                max(at.spent[name] / limit for name, limit in at.budget.limits().items()) if at.budget.limits() else 0
+            )
+            clock = f"{int(at.spent['seconds']) // 60}:{int(at.spent['seconds']) % 60:02d}"
+            count = f"{int(at.spent['attempts']):,} in {clock}"
+            bar.update(task, total=1.0, completed=min(max(shares, default=0.0), 1.0), count=count, figures=figures(at))
 
         yield show
 
@@ -164,18 +174,18 @@ class _Lines:
     def __init__(self, title: str) -> None:
         self._title, self._next = title, 0.0
 
-    def __call__(self, at: Progress) -> None:
+    def __call__(self, at: Standing) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + 10.0
             sys.stderr.write(f"{out.clean(self._title)}: {out.spent_line(at.spent)}; {figures(at)}\n")
 
 
-def figures(at: Progress) -> str:
+def figures(at: Standing) -> str:
     """The figures beside the bar: tasks at the top (or the best score), faults, and what the solver says."""
     parts = [f"{at.at_top}/{at.tasks} solved" if at.tasks > 1 else f"best {out.figure(at.best)}"]
     if at.faults:
         parts.append(f"{at.faults:,} faults")
-    parts += [f"{name} {out.figure(value)}" for name, value in at.figures.items()]
+    parts += [f"{name} {out.figure(value)}" for name, value in at.figures.items() if name != "solved"]
     return out.clean(" · ".join(parts))
 
 
