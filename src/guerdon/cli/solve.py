@@ -158,9 +158,7 @@ def _progress(title: str, quiet: bool) -> Iterator[Callable[[Standing], None] | 
         task = bar.add_task(out.clean(title), total=None, count="", figures="")
 
         def show(at: Standing) -> None:
-            share = (
-                max(at.spent[name] / limit for name, limit in at.budget.limits().items()) if at.budget.limits() else 0
-            )
+            shares = [at.spent[name] / limit for name, limit in at.budget.limits().items() if limit]
             clock = f"{int(at.spent['seconds']) // 60}:{int(at.spent['seconds']) % 60:02d}"
             count = f"{int(at.spent['attempts']):,} in {clock}"
             bar.update(task, total=1.0, completed=min(max(shares, default=0.0), 1.0), count=count, figures=figures(at))
@@ -197,5 +195,5 @@ def _tell(result: Run, book: Ledger, ledger: str, seconds: float, json: bool) ->
         out.say_json({**found, "reason": result.reason, "wall_seconds": round(seconds, 3)})
         return
     tell_summary(found)
-    where = "" if ledger == DEFAULT_LEDGER else f" --ledger {ledger}"
-    out.console().print(f"\n{result.reason}. Next: guerdon report {result.id}{where}", markup=False)
+    where = "" if ledger == DEFAULT_LEDGER else f" --ledger {'URL' if '://' in ledger else ledger}"
+    out.console().print(f"\n{result.reason}. Next: guerdon report {result.id}{where}", markup=False, soft_wrap=True)
