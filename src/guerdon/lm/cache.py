@@ -9,13 +9,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from guerdon.core.errors import ConfigError, ProviderError
 from guerdon.core.plain import digest
 from guerdon.lm.prompts import checked, plain
-from guerdon.lm.protocol import DEFAULT, Continuation, Generation, Model, Prompt, Sampling, sampling_fields
+from guerdon.lm.protocol import DEFAULT, Closing, Continuation, Generation, Model, Prompt, Sampling, sampling_fields
 
 _WAIT = 30.0  # seconds to wait for another process's write
 _VERSION = 1  # of what a row means; part of each key
@@ -39,7 +38,7 @@ def cached(model: Model, place: str | Path) -> Cached:
     return Cached(model, file)
 
 
-class Cached:
+class Cached(Closing):
     """A model whose answers are looked up first.
 
     A key is the digest of everything: the model's digest, the whole prompt, each field of the sampling with its seed,
@@ -190,14 +189,6 @@ class Cached:
                 connection.close()
             self._open.clear()
         self._here = threading.local()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _generation(row: dict[str, Any]) -> Generation:

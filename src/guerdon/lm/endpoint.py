@@ -6,8 +6,7 @@ import asyncio
 import ipaddress
 import os
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from guerdon.core.errors import ConfigError, ProviderError
@@ -16,7 +15,7 @@ from guerdon.core.score import Fault, FaultKind, Whose
 from guerdon.lm import forced, wire
 from guerdon.lm.client import Client
 from guerdon.lm.prompts import checked, derived_seed, estimate
-from guerdon.lm.protocol import DEFAULT, Continuation, Generation, Prompt, Sampling
+from guerdon.lm.protocol import DEFAULT, Closing, Continuation, Generation, Prompt, Sampling
 from guerdon.lm.retry import ReplyError, Retry
 from guerdon.lm.wire import Dialect
 
@@ -27,7 +26,7 @@ _REFUSALS = {
 }
 
 
-class Endpoint:
+class Endpoint(Closing):
     """An OpenAI-compatible server: `/chat/completions` for messages, `/completions` for a `str`.
 
     Args:
@@ -256,14 +255,6 @@ class Endpoint:
     def close(self) -> None:
         """End the connections; twice is fine."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _usable(url: str) -> SplitResult:

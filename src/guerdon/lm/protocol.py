@@ -171,6 +171,21 @@ class Continuation:
         return cls(math.fsum(per_token), len(per_token), tuple(per_token), greedy)
 
 
+class Closing:
+    """A context manager that closes itself."""
+
+    def close(self) -> None:
+        """Free what it holds; twice is fine."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 @runtime_checkable
 class Model(Protocol):
     """A language model. Context managers close themselves."""

@@ -6,15 +6,14 @@ import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from guerdon.core.errors import ConfigError, did_you_mean
 from guerdon.core.plain import digest
 from guerdon.core.rng import stream
 from guerdon.core.score import Fault, FaultKind
 from guerdon.lm.prompts import checked, plain, prompt_digest, text_of
-from guerdon.lm.protocol import DEFAULT, Continuation, Generation, Prompt, Sampling
+from guerdon.lm.protocol import DEFAULT, Closing, Continuation, Generation, Prompt, Sampling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +106,7 @@ def _code_identity(script: Script) -> list[object]:
     return [getattr(script, "__module__", ""), getattr(script, "__qualname__", ""), *parts]
 
 
-class Scripted:
+class Scripted(Closing):
     """A model that follows a script. Tokens are the text's words.
 
     Args:
@@ -193,14 +192,6 @@ class Scripted:
 
     def close(self) -> None:
         """Nothing to free."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _cut(text: str, sampling: Sampling) -> tuple[str, Any]:

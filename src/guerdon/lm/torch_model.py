@@ -10,8 +10,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from guerdon.core.errors import ConfigError
 from guerdon.core.plain import digest
@@ -19,12 +18,12 @@ from guerdon.core.score import Fault, FaultKind
 from guerdon.lm import decode, weights
 from guerdon.lm.files import file_digest, folder_digest
 from guerdon.lm.prompts import checked, derived_seed, encodable
-from guerdon.lm.protocol import DEFAULT, Continuation, Generation, Message, Prompt, Sampling
+from guerdon.lm.protocol import DEFAULT, Closing, Continuation, Generation, Message, Prompt, Sampling
 
 _MOST_LOGITS = 1 << 27  # floats of one scoring batch: 512 MiB
 
 
-class Torch:
+class Torch(Closing):
     """A causal language model by transformers, on a processor or a GPU.
 
     What a row gives does not depend on the rest of its batch: padding is masked, positions start at its first token,
@@ -269,14 +268,6 @@ class Torch:
 
     def close(self) -> None:
         """Nothing is held that the garbage collector does not free."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _engine() -> tuple[Any, Any]:

@@ -2,29 +2,8 @@
 
 from __future__ import annotations
 
-from guerdon.testing.hostile_rows.row import SLOW, Row, at_most, body, code, faults, letters, solver_fault, value
-
-TIMEOUT, MEMORY, LIMIT, EXIT = faults("timeout"), faults("memory"), faults("limit"), faults("exit")
-PROTOCOL, ANY = faults("protocol"), solver_fault
-NO_CHILDREN = "the Landlock back end lets no job make children, so there is none to hold"
-FILL = """
-def f(folder):
-    filled, block = 0, b"x" * (1 << 20)
-    for number in range(1024):
-        try:
-            with open("%s/hostile-%d" % (folder, number), "wb", buffering=0) as file:
-                filled += file.write(block)
-        except FileNotFoundError:
-            break
-    return filled >> 20
-"""
-FRAME = """
-import os, struct
-def frame(kind, index, payload):
-    return struct.pack(">QBI", len(payload), kind, index) + payload
-"""
-NEST = "x = []\nfor _ in range(200000):\n    x = [x]\n"
-DEEP = "import sys; sys.setrecursionlimit(10**8)\n"
+from guerdon.testing.hostile_rows.row import SLOW, Row, at_most, body, code, faults, letters, value
+from guerdon.testing.hostile_rows.snippets import EXIT, FILL, FRAME, MEMORY, TIMEOUT
 
 ROWS: list[Row] = [
     *letters(

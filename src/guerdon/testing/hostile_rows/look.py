@@ -3,47 +3,8 @@
 from __future__ import annotations
 
 from guerdon.sandbox import Limits
-from guerdon.testing.hostile_rows.row import NOTHING, SLOW, Row, body, code, letters, value
-
-NAMES = "the host's name and kernel version can be asked for (uname)"
-METADATA = "names and sizes of files can be asked for (stat); their contents cannot be read"
-LIBC = """
-import ctypes, os
-libc = ctypes.CDLL(None, use_errno=True)
-def call(number, *arguments):
-    return libc.syscall(number, *arguments)
-X86 = os.uname().machine == "x86_64"
-"""
-CONNECT = LIBC + code("""
-    import _socket as s
-    def attempt(family, kind, protocol, address):
-        with_it = s.socket(family, kind, protocol)
-        if address is not None: with_it.connect(address)
-        return "connected"
-""")
-
-
-def reads(*paths: str) -> str:
-    """Code that returns which paths, and which of the argument, could be read."""
-    return code(f"""
-        def f(*more):
-            found = []
-            for path in {list(paths)!r} + list(more):
-                try:
-                    with open(path, "rb") as file: found.append([path, len(file.read(4096))])
-                except OSError: pass
-            return found
-    """)
-
-
-def refused(numbers: str) -> str:
-    """Code that makes raw system calls (x86_64 numbers) and returns those that were not refused."""
-    return LIBC + code(f"""
-        def f():
-            if not X86: return []
-            return [name for name, number, *arguments in {numbers} if call(number, *arguments) >= 0]
-    """)
-
+from guerdon.testing.hostile_rows.row import NOTHING, SLOW, Row, body, letters, value
+from guerdon.testing.hostile_rows.snippets import CONNECT, LIBC, METADATA, NAMES, reads, refused
 
 ROWS: list[Row] = [
     *letters(
