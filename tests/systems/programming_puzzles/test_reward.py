@@ -86,7 +86,7 @@ def outcome(score: Score) -> object:
         (TEXT, {"value": ""}, 0.0),
         (TEXT, {"value": "aba"}, 1.0),
         (TEXT, {"code": "'\\ud800x\\ud800'"}, 1.0),
-        (SLOW, {"value": 5}, "timeout"),
+        (SLOW, {"value": 5}, "limit"),
         (SLOW, {"value": -3}, 1.0),
         (TRUE, {"value": True}, 1.0),
         (TRUE, {"value": 1}, 0.0),
@@ -108,7 +108,7 @@ def test_a_verifier_starts_afresh_for_every_value() -> None:
 
 def test_one_explosive_value_spoils_only_itself() -> None:
     found = judge(SLOW, {"value": -3}, {"value": 1}, {"value": -3}, {"value": 2}, {"value": -1})
-    assert [outcome(score) for score in found] == [1.0, "timeout", 1.0, "timeout", 0.0]
+    assert [outcome(score) for score in found] == [1.0, "limit", 1.0, "limit", 0.0]
 
 
 def test_the_verifier_is_the_challenges_and_not_the_tasks() -> None:

@@ -23,7 +23,7 @@ class Verified(Reward):
 
     An answer is `{"code": ...}` (an expression, the body of `sol`, or a whole `def sol`) or `{"value": ...}` (the
     answer itself, as JSON). Code that does not give plain data in time is a fault of the solver; a verifier that
-    raises has refused the answer; a verifier that dies or hangs on an answer is a fault the answer caused.
+    raises has refused the answer; one that runs out of time or memory on an answer is a fault the answer caused.
     """
 
     seconds: float = 1.0
@@ -114,6 +114,6 @@ def _verdict(outcome: Outcome) -> Score:
         return Score(1.0 if outcome.value is True else 0.0)
     if fault.kind in (FaultKind.EXCEPTION, FaultKind.INVALID):
         return Score(0.0, {"verifier_raised": 1.0})
-    if fault.whose == "solver":
-        return Score.failed(fault.kind, f"the verifier, on this answer: {fault.detail}"[:200])
+    if fault.whose == "solver":  # time or memory, whichever came first on this machine: one verdict for both
+        return Score.failed(FaultKind.LIMIT, "the verifier ran out of time or memory on this answer")
     return Score(None, fault=fault)
