@@ -1,6 +1,5 @@
 """The tutorial's blocks are run, in order, as a reader would run them."""
 
-import os
 import re
 import shlex
 from pathlib import Path
@@ -32,7 +31,7 @@ def test_the_tutorial_works(
         else:
             exec(compile(text, str(TUTORIAL), "exec"), names)
     assert "<html" in Path("parabola.html").read_text(encoding="utf-8")
-    assert os.path.getsize("parabola.jsonl") > 0
+    assert Path("parabola.jsonl").stat().st_size > 0
     shown = capsys.readouterr().out
     assert "parabola" in shown
     assert "climb" in shown
