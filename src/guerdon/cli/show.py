@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -140,7 +141,11 @@ def _at_top(book: Ledger, run: str, top: Any) -> set[str]:
 
 
 def _pass_at_k(book: Ledger, run: str) -> list[dict[str, Any]]:
-    rows = views.pass_at_k(book, run, (1, 10, 100, 1000))
+    """pass@k for 1, the powers of ten, and the most answers that every task has."""
+    answers = Counter(attempt.answer.task for attempt, _ in book.judged(run))
+    most = min(answers.values(), default=0)
+    ks = sorted({1, most, *(k for k in (10, 100, 1000) if k < most)} - {0}) if most else []
+    rows = views.pass_at_k(book, run, ks) if ks else []
     return [{"k": r.k, "value": r.value, "low": r.low, "high": r.high, "tasks": r.tasks} for r in rows if r.tasks]
 
 

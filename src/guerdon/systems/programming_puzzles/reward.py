@@ -80,6 +80,8 @@ def _given(content: object) -> Outcome | Score | None:
         code = content.get("code")
         if isinstance(code, str) and code.strip():
             return None
+        if "text" in content:
+            return Score.failed(FaultKind.INVALID, "the reply holds no code that parses")
     return Score.failed(FaultKind.INVALID, 'an answer is {"code": text} or {"value": data}')
 
 
