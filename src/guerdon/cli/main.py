@@ -19,6 +19,7 @@ COMMANDS = {
     "import": ("export", "Take a bundle into a ledger; twice is once."),
     "rejudge": ("rejudge", "Judge recorded attempts again; old verdicts stay."),
     "check": ("check", "A challenge's self-check: oracle, do-nothing, cheats, leaks."),
+    "reproduce": ("reproduce", "Run a system's experiments and judge its claims."),
     "systems": ("systems", "The published systems in this workbench."),
     "models": ("models", "Small language models to have on this machine."),
     "doctor": ("doctor", "What this machine can do, and how to get what is missing."),

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lm_stand_in import NUMBER, Families, StandIn, model_of, steps
 
 from guerdon.bench.run import run
 from guerdon.core import faultpoint
@@ -29,6 +28,7 @@ from guerdon.lm.scripted import Scripted
 from guerdon.systems.programming_puzzles.challenge import ProgrammingPuzzles
 from guerdon.systems.programming_puzzles.lm_prompts import rename
 from guerdon.systems.programming_puzzles.lm_solver import LanguageModel, lend, opened
+from guerdon.systems.programming_puzzles.stand_in import NUMBER, Families, StandIn, model_of, steps
 
 
 @pytest.fixture

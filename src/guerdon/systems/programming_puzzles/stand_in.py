@@ -1,4 +1,7 @@
-"""A stand-in for a language model whose hit rate is known, and puzzles in families for it."""
+"""A stand-in for a language model whose hit rate follows a known law, and puzzles in families for it.
+
+With it the bootstrapping loop can be held to what the law says, which no real model lets one do.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from guerdon.core.task import Answer, Case, Judged, Key, Task
 from guerdon.lm.prompts import text_of
 from guerdon.lm.protocol import Prompt
 from guerdon.lm.scripted import Script, Scripted
-from guerdon.systems.programming_puzzles.lm_solver import LanguageModel
+from guerdon.systems.programming_puzzles.lm_solver import LanguageModel, lend
 
 NUMBER = re.compile(r"def f(\d*)\(n: int, family=(\d+), secret=(\d+)\)")
 
@@ -33,6 +36,7 @@ class Right(Reward):
     label: ClassVar[str] = "right"
 
     def judge(self, cases: Sequence[Case]) -> list[Score]:
+        """By the text after the last `return`."""
         return [self._one(case) for case in cases]
 
     def _one(self, case: Case) -> Score:
@@ -48,15 +52,19 @@ class Families(Challenge):
     """Puzzles in families of equal size; the answer is the puzzle's secret."""
 
     families: int = 3
+    """How many families."""
     size: int = 4
+    """Puzzles of each."""
 
     name: ClassVar[str] = "families"
 
     @property
     def judge(self) -> Right:
+        """By the secret."""
         return Right()
 
     def tasks(self, split: str) -> Iterable[Task]:
+        """Family by family."""
         for family, member in itertools.product(range(self.families), range(self.size)):
             secret = 1000 * family + member
             data = {
@@ -68,9 +76,11 @@ class Families(Challenge):
             yield Task(f"F{family}:{member}", data)
 
     def keys(self, tasks: Sequence[Task]) -> Sequence[Key]:
+        """The secrets."""
         return [int(task.id[1:].partition(":")[0]) * 1000 + int(task.id.partition(":")[2]) for task in tasks]
 
     def secrets(self, tasks: Sequence[Task]) -> list[str]:
+        """None: the secret is in the verifier, as in every puzzle."""
         return []
 
 
@@ -83,9 +93,11 @@ class StandIn:
     prompts: list[str] = field(default_factory=list)
 
     def rate(self, examples: int) -> float:
+        """The chance of a hit."""
         return min(1.0, self.base + self.slope * examples)
 
     def __call__(self, prompt: Prompt, rng: np.random.Generator, index: int) -> str:
+        """A completion that hits or misses."""
         text = text_of(prompt)
         if index == 0:
             self.prompts.append(text)
@@ -97,14 +109,17 @@ class StandIn:
 
 
 def model_of(script: Script) -> Scripted:
+    """The stand-in as a model."""
     return Scripted(script, name="stand-in")
 
 
 def problem_of(challenge: Challenge) -> Problem:
+    """What a solver sees of a challenge."""
     return Problem(challenge.name, tuple(challenge.tasks("main")), challenge.visibility("main"))
 
 
 def judged(challenge: Challenge, problem: Problem, answers: Sequence[Answer]) -> list[Judged]:
+    """Answers with their scores."""
     tasks = {task.id: task for task in problem.tasks}
     cases = [Case(tasks[a.task], a, challenge.keys([tasks[a.task]])[0]) for a in answers]
     assert isinstance(challenge.judge, Reward)
@@ -132,3 +147,78 @@ def steps(
             solver.save(after, saved)
             after = solver.load(saved)
         state = after
+
+
+Turn = tuple[float, bool]
+"""The law's chance that a puzzle's turn solves it, and whether it did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Law:
+    """The law and the size of the loop that is held to it.
+
+    Args:
+        base: chance of a hit without examples.
+        slope: what each example of the same family adds to it.
+        families: families of puzzles.
+        size: puzzles of each.
+        attempts: samples per puzzle.
+        iteration: samples per puzzle and iteration.
+    """
+
+    base: float = 0.03
+    slope: float = 0.12
+    families: int = 12
+    size: int = 5
+    attempts: int = 16
+    iteration: int = 4
+
+    @property
+    def iterations(self) -> int:
+        """How many there are."""
+        return self.attempts // self.iteration
+
+    @property
+    def puzzles(self) -> int:
+        """How many there are."""
+        return self.families * self.size
+
+    def bootstrap(self, seed: int, *, examples: bool = True) -> tuple[list[int], list[Turn]]:
+        """What the solver does: puzzles solved by the end of each iteration, and every turn.
+
+        Args:
+            seed: of the run.
+            examples: whether a prompt has room for any.
+        """
+        script = StandIn(base=self.base, slope=self.slope)
+        context = 100_000 if examples else 151  # no example fits into one token
+        solved_by, turns = [0] * self.iterations, []
+        with lend("stand-in", model_of(script)):
+            solver = LanguageModel(
+                model="stand-in", prompt="bootstrap", attempts=self.attempts, iteration=self.iteration,
+                batch=self.iteration, context=context,
+            )  # fmt: skip
+            for state, told, after in steps(solver, Families(families=self.families, size=self.size), seed):
+                task = told[0].task.id
+                known = sum(name.partition(":")[0] == task.partition(":")[0] for name in state["solved"])
+                chance = 1 - (1 - script.rate(known if examples else 0)) ** self.iteration
+                turns.append((chance, task in after["solved"]))
+                if task in after["solved"]:
+                    solved_by[state["tried"].get(task, 0) // self.iteration] += 1
+        return list(itertools.accumulate(solved_by)), turns
+
+    def curves(self, runs: int, rng: np.random.Generator) -> np.ndarray:
+        """The law played without the solver: puzzles solved by each iteration, (runs, iterations)."""
+        script = StandIn(base=self.base, slope=self.slope)
+        curves = np.zeros((runs, self.iterations))
+        for each in range(runs):
+            known, solved = [0] * self.families, [False] * self.puzzles
+            for iteration in range(self.iterations):
+                draws = rng.random(self.puzzles)
+                for puzzle, draw in zip(rng.permutation(self.puzzles).tolist(), draws.tolist()):
+                    family = puzzle // self.size
+                    if not solved[puzzle] and draw < 1 - (1 - script.rate(known[family])) ** self.iteration:
+                        solved[puzzle] = True
+                        known[family] += 1
+                curves[each, iteration] = sum(known)
+        return curves
