@@ -201,6 +201,7 @@ def _claim(claim: Claim | AllOf, verdict: Verdict) -> Document:
         return {**said, "of": list(claim.of)}
     return {
         **said,
+        "measure": claim.measure,
         "effect": claim.effect,
         "rule": claim.rule,
         "refuted_if": claim.refutation,

@@ -70,7 +70,7 @@ def _cards(part: Mapping[str, Any]) -> list[Card]:
 
 def _figures(part: Mapping[str, Any], place: int) -> list[Figure]:
     drawn = [_strip(claim, f"claim-{place}-{i}") for i, claim in enumerate(part["claims"]) if claim.get("effects")]
-    claimed = [claim["effect"].split(",")[0].split(" of ")[0] for claim in part["claims"] if "of" not in claim]
+    claimed = [claim["measure"] for claim in part["claims"] if "of" not in claim]
     measured = [name for means in part["means"].values() for name in means]
     names = [name for name in dict.fromkeys([*claimed, *measured]) if name in measured][:MEASURES]
     return drawn + [_arms(part, name, f"measure-{place}-{i}") for i, name in enumerate(names)]
@@ -96,12 +96,12 @@ def _strip(claim: Mapping[str, Any], ident: str) -> Figure:
         parts.append(mark('<path class="whisker c2" d="{}"/>', path))
         parts.append(mark('<circle class="dot c2" cx="{}" cy="56" r="5"/>', f"{scale(claim['estimate']):.1f}"))
     parts.append(mark('<text class="axis mid" x="{}" y="{}">{}</text>', WIDTH // 2, height - 6, claim["effect"]))
-    says = f"{claim['verdict']}: {claim['reason']}. Supported if {claim['rule']}; refuted if {claim['refuted_if']}."
+    says = f"{claim['verdict'].capitalize()}: {claim['reason']}. Dots above are the effect in each seed, below are "
+    says += "their mean and its 95 % interval; the broken line is the claim's bound."
     title = f"{claim['name']}: effect by seed"
     svg = framed(ident, title, says, height, joined(parts))
     rows = tuple((f"seed {seed}", text.number(value)) for seed, value in effects.items())
-    legend = (("each seed", 0), ("the claim's bound", 1), ("mean, 95 % interval", 2))
-    return Figure(ident, title, says, svg, ("seed", "effect"), rows, legend)
+    return Figure(ident, title, says, svg, ("seed", "effect"), rows)
 
 
 def _arms(part: Mapping[str, Any], name: str, ident: str) -> Figure:
