@@ -218,7 +218,7 @@ def interval(values: Sequence[float]) -> Estimate | None:
     """The mean over seeds and its 95 % interval, the same for the same values.
 
     3 or 4 seeds have Student's interval; 5 and more a BCa bootstrap (Efron 1987; 5,000 resamples). Below 20 seeds
-    each end is the outer of the two, for a bootstrap of 5 covers about 85 % only. Equal values have no width.
+    each end is the outer of the two, for a bootstrap of 5 covers about 84 % only. Equal values have no width.
     """
     n = len(values)
     if n == 0:
