@@ -18,6 +18,7 @@ from guerdon import ConfigError, Ledger
 from guerdon.bench import experiment as engine
 from guerdon.bench import reproduce
 from guerdon.bench.experiment import EachOnce, Experiment, Job, Jobs, conduct, module_digest
+from guerdon.bench.loading import cards
 from guerdon.bench.reproduce import Source, blocked, find, record, recorded, seeds_of, tally
 from guerdon.testing.solver import SolverContract
 
@@ -28,6 +29,14 @@ def made(experiment: Experiment, path: Path, **options: Any) -> dict[str, Any]:
     source = Source("effect", (experiment,), path / "reproductions", path)
     with Ledger.open(path / "a.db") as book:
         return reproduce.reproduce(source, book, workers=options.pop("workers", "inline"), **options)
+
+
+def has_experiment(slug: str) -> bool:
+    try:
+        return bool(find(slug).experiments)
+    except ConfigError as error:
+        assert "has none yet" in str(error)
+        return False
 
 
 def claim(document: dict[str, Any]) -> dict[str, Any]:
@@ -210,6 +219,16 @@ def test_shipped_experiments_are_found_and_others_by_file(tmp_path: Path) -> Non
         find(str(tmp_path / "empty.py"))
     with pytest.raises(ConfigError, match="Did you mean programming-puzzles"):
         find("programming-puzzle")
+
+
+@pytest.mark.parametrize("slug", [slug for slug in cards() if has_experiment(slug)])
+def test_every_systems_claims_can_be_decided(slug: str) -> None:
+    for experiment in find(slug).experiments:
+        assert len(experiment.seeds("smoke")) <= len(experiment.seeds("desk")) <= len(experiment.seeds("full"))
+        assert len(experiment.seeds("desk")) >= 3
+        for each in experiment.claims:
+            assert each.statement.endswith(".")
+            assert each.source
 
 
 def test_claims_about_unknown_arms_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
