@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 COLOURS = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
+MANY = 8
+"""More seeds than this are shown by their range."""
 ScaleOption = Annotated[
     Literal["smoke", "desk", "full"], typer.Option(help="smoke checks mechanics only; desk takes minutes on 2 cores.")
 ]
@@ -87,11 +89,13 @@ def tell(document: dict[str, Any]) -> None:
     """Print a document: measures by arm and seed, faults, claims with their verdicts."""
     from rich.text import Text
 
+    from guerdon.report.experiment import seeds
+
     console = out.console()
     for part in document["experiments"]:
-        seeds = ", ".join(map(str, part["seeds"]))
+        named = seeds(part["seeds"])
         head = Text.assemble((out.clean(f"{document['slug']} · {part['name']}"), "bold"))
-        console.print(head.append(f"  {part['scale']} scale, seeds {seeds}"))
+        console.print(head.append(f"  {part['scale']} scale, seeds {named}"))
         if part["summary"]:
             console.print(out.clean(part["summary"]), markup=False)
         console.print(out.table("", ["arm", "measure", "mean", "by seed"], _measures(part)))
@@ -107,9 +111,18 @@ def _measures(part: dict[str, Any]) -> list[list[str]]:
     for arm in part["arms"]:
         by_seed = part["measures"][arm]
         for name, mean in part["means"][arm].items():
-            each = (out.figure(by_seed.get(str(seed), {}).get(name)) for seed in part["seeds"])
-            rows.append([arm, name, out.figure(mean), "  ".join(each)])
+            each = [by_seed.get(str(seed), {}).get(name) for seed in part["seeds"]]
+            rows.append([arm, name, out.figure(mean), _each(each)])
     return rows
+
+
+def _each(values: list[float | None]) -> str:
+    """A few values one by one, many as their range."""
+    if len(values) <= MANY:
+        return "  ".join(map(out.figure, values))
+    known = [value for value in values if value is not None]
+    missing = f", {len(values) - len(known)} unknown" if len(known) < len(values) else ""
+    return f"{out.figure(min(known))} to {out.figure(max(known))}{missing}"
 
 
 def tell_claims(claims: list[dict[str, Any]]) -> None:

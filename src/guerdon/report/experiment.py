@@ -16,6 +16,8 @@ from guerdon.report.page import Card, _environment
 from guerdon.report.svg import SERIES, WIDTH, Scale, bounds, framed, joined, labels, mark, style
 
 TONE = {"supported": "good", "refuted": "bad", "inconclusive": "warn"}
+SEEDS = 8
+"""More seeds than this are named by their range, and their values are drawn but not written out."""
 MEASURES = 6
 """Most measures drawn of one experiment, those of its claims first."""
 
@@ -38,6 +40,7 @@ def render(document: Mapping[str, Any]) -> str:
         "tone": TONE,
         "several": True,
         "effect": effect,
+        "seeds": seeds,
         "t": text,
     }
     return _environment().get_template("experiment.html.jinja").render(context)
@@ -50,6 +53,16 @@ def write(document: Mapping[str, Any], path: str | Path) -> Path:
     part = target.with_name(f".{target.name}.part")
     part.write_text(render(document), encoding="utf-8", newline="\n")
     return part.replace(target)
+
+
+def seeds(found: Sequence[int]) -> str:
+    """Seeds in words.
+
+    >>> seeds([11, 12, 15]), seeds(list(range(101, 201)))
+    ('11, 12, 15', '101 to 200')
+    """
+    whole = len(found) > SEEDS and list(found) == list(range(found[0], found[-1] + 1))
+    return f"{found[0]} to {found[-1]}" if whole else ", ".join(map(str, found))
 
 
 def effect(claim: Mapping[str, Any]) -> str:
@@ -126,11 +139,16 @@ def _arms(part: Mapping[str, Any], name: str, ident: str) -> Figure:
     parts.append(mark('<text class="axis mid" x="{}" y="{}">{}</text>', WIDTH // 2, base + 38, name))
     title, says = f"{name}, arm by arm", "A dot for each seed, a stroke at the mean."
     rows = tuple(
-        (arm, text.number(part["means"][arm].get(name)), "  ".join(text.number(v) for v in values.values()))
-        for arm, values in by_arm.items()
+        (arm, text.number(part["means"][arm].get(name)), _each(list(values.values()))) for arm, values in by_arm.items()
     )
     svg = framed(ident, title, says, base + 44, joined(parts))
     return Figure(ident, title, says, svg, ("arm", "mean", "by seed"), rows)
+
+
+def _each(values: Sequence[float]) -> str:
+    if len(values) <= SEEDS:
+        return "  ".join(map(text.number, values))
+    return f"{text.number(min(values))} to {text.number(max(values))}"
 
 
 def _scale(values: Sequence[float]) -> Scale:

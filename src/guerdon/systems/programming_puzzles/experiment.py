@@ -110,7 +110,12 @@ class Ladder(Experiment):
 
 @dataclass(frozen=True, kw_only=True)
 class PromptLoop(Experiment):
-    """The bootstrapping loop of the language-model solver, with a stand-in whose law is known."""
+    """The bootstrapping loop of the language-model solver, with a stand-in whose law is known.
+
+    The number of seeds follows from the hardest claim: one seed is off the law by 8 points of puzzles (standard
+    deviation), so that an equivalence within 5 points needs about 100. Seeds 11 to 15 are those of the tests; a first
+    run on 21 to 40 left that claim inconclusive (off by −2.8, interval −6.1 to +0.6) and supported the others.
+    """
 
     slope: float = 0.12
     """What each example of the same family adds to the stand-in's hit rate."""
@@ -120,7 +125,7 @@ class PromptLoop(Experiment):
         "A stand-in for a language model solves a puzzle with a chance that rises with the examples of its family in "
         "the prompt. The loop must follow that law; without examples, or without slope, nothing may be gained."
     )
-    arms: ClassVar[tuple[str, ...]] = ("examples", "no examples", "examples, no slope", "no examples, no slope")
+    arms: ClassVar[tuple[str, ...]] = ("examples", "no examples", "examples, no slope")
     claims: ClassVar[tuple[Claim | AllOf, ...]] = (
         Claim(
             name="follows-the-law",
@@ -150,14 +155,14 @@ class PromptLoop(Experiment):
             at_least=0.10,
             every_seed=True,
             source=PAPER,
-            expected="above +0.10 in each of seeds 11 to 15",
+            expected="+0.44 to +0.53 (seeds 21 to 40)",
         ),
         Claim(
             name="no-slope-no-gain",
             statement="Where examples do not help the stand-in, showing them gains less than those 10 points.",
             measure="solved",
             treatment="examples, no slope",
-            control="no examples, no slope",
+            control="no examples",
             at_most=0.10,
             source="control of the experiment",
             expected="0",
@@ -171,13 +176,13 @@ class PromptLoop(Experiment):
     )
 
     def seeds(self, scale: Scale) -> tuple[int, ...]:
-        """21 onwards; 11 to 15 are those of the tests."""
-        return tuple(range(21, {"smoke": 24, "desk": 41, "full": 121}[scale]))
+        """101 onwards."""
+        return tuple(range(101, {"smoke": 104, "desk": 201, "full": 501}[scale]))
 
     def run(self, arm: str, seed: int, scale: Scale) -> Mapping[str, float | None]:
         """The share of puzzles solved at the end, and how the curve stands to the law."""
-        shown = not arm.startswith("no examples")
-        law = Law(slope=0.0 if arm.endswith("no slope") else self.slope)
+        shown = arm != "no examples"
+        law = Law(slope=0.0 if arm == "examples, no slope" else self.slope)
         curve = np.array(law.bootstrap(seed, examples=shown)[0])
         followed = law.slope if shown else 0.0
         low, mean, high = _band(followed, 100 if scale == "smoke" else 2000)
