@@ -11,9 +11,11 @@ import pickle
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError, did_you_mean
 from guerdon.core.plain import Json
+from guerdon.core.rng import stream
 from guerdon.core.score import FaultKind
 from guerdon.worlds.cells import U8
 from guerdon.worlds.errors import WorldError, missing
@@ -21,6 +23,8 @@ from guerdon.worlds.identity import package_version, rom_digest
 from guerdon.worlds.spaces import fingerprint
 from guerdon.worlds.world import Step, checked_seed
 
+BLOCK = 4096
+"""Frames whose stickiness is drawn at once."""
 Observe = Literal["ram", "grey", "rgb", "none"]
 
 
@@ -28,7 +32,9 @@ class AleWorld:
     """An Atari game without Gymnasium's layers: no time-limit counter to go wrong, no copies that nobody asked for.
 
     An action is an index into `action_meanings`; a step holds it for `frame_skip` frames and adds up the rewards, also
-    over the loss of a life. Actions stick with probability `sticky` a frame (0 here; Gymnasium's v5 ids have 0.25).
+    over the loss of a life. With probability `sticky` a frame repeats the action of the frame before (0 here;
+    Gymnasium's v5 ids have 0.25). Which frames do follows from the seed and the frame's number: the emulator's own
+    sticky actions are not restored with its state.
 
     Args:
         game: a ROM of ale-py, such as "montezuma_revenge".
@@ -66,13 +72,14 @@ class AleWorld:
         self.frame_skip, self.max_frames, self.observe = frame_skip, max_frames, observe
         self._path = str(roms.get_rom_path(game))
         self.ale: Any = ALEInterface()
-        self.ale.setFloat("repeat_action_probability", float(sticky))
+        self.ale.setFloat("repeat_action_probability", 0.0)  # stickiness is ours: see _sticks
         self.ale.loadROM(self._path)
         set_ = self.ale.getLegalActionSet() if all_actions else self.ale.getMinimalActionSet()
         self._actions = list(set_)
         self.seed: int | None = None
-        self.frames = self.steps = 0
+        self.frames = self.steps = self._held = 0
         self.ended = False
+        self._sticky: dict[int, npt.NDArray[np.bool_]] = {}
         self.actions: list[int] = []
         self._ram: U8 | None = None
 
@@ -100,9 +107,8 @@ class AleWorld:
         self.ale.setInt("random_seed", word)
         self.ale.loadROM(self._path)
         self.ale.reset_game()
-        # A state that was never restored draws other random numbers than the same state after a restore.
-        self.ale.restoreState(self.ale.cloneState(include_rng=True))
-        self.frames = self.steps = 0
+        self._sticky = {}
+        self.frames = self.steps = self._held = 0
         self.ended, self.actions, self._ram = False, [], None
         return self._see(), self._info()
 
@@ -128,8 +134,14 @@ class AleWorld:
     def act(self, action: int) -> int:
         """The fast path of `step`: the reward only; `ended` says whether the game is over."""
         ale, code, reward = self.ale, self._actions[action], 0
-        for _ in range(self.frame_skip):
-            reward += ale.act(code)
+        if self.sticky:
+            for frame in range(self.frames, self.frames + self.frame_skip):
+                if not self._sticks(frame):
+                    self._held = action
+                reward += ale.act(self._actions[self._held])
+        else:
+            for _ in range(self.frame_skip):
+                reward += ale.act(code)
         self.frames += self.frame_skip
         self.steps += 1
         self.ended = ale.game_over(with_truncation=False)
@@ -187,29 +199,39 @@ class AleWorld:
     def save(self) -> bytes:
         """The whole state, random numbers included."""
         state = self.ale.cloneState(include_rng=True)
-        counters = (self.seed, self.frames, self.steps, self.ended, bytes(self.ram), list(self.actions))
+        counters = (self.seed, self.frames, self.steps, self.ended, self._held, bytes(self.ram), list(self.actions))
         return pickle.dumps((state.serialize(), counters))
 
     def restore(self, token: bytes) -> None:
         """Go to a saved state. Tokens are pickles: restore your own only."""
         from ale_py import ALEState
 
-        state, (seed, frames, steps, ended, ram, actions) = pickle.loads(token)
+        state, (seed, frames, steps, ended, held, ram, actions) = pickle.loads(token)
         self.ale.restoreState(ALEState(state))
         self.seed, self.frames, self.steps, self.ended, self.actions = seed, frames, steps, ended, actions
+        self._held, self._sticky = held, {}
         self._ram = np.frombuffer(ram, np.uint8)
 
-    def peek(self) -> tuple[Any, int]:
-        """The fastest snapshot, for search in this process: the emulator's state and the frame number."""
-        return self.ale.cloneState(include_rng=True), self.frames
+    def peek(self) -> tuple[Any, int, int, int]:
+        """The fastest snapshot, for search in this process: the emulator's state, frames, steps, the action held."""
+        return self.ale.cloneState(include_rng=True), self.frames, self.steps, self._held
 
-    def go(self, peeked: tuple[Any, int]) -> None:
-        """Go to what `peek` returned. RAM and screen mean something after the next step only."""
+    def go(self, peeked: tuple[Any, int, int, int]) -> None:
+        """Go to what `peek` returned. RAM and screen mean something after the next step only; `actions` is empty."""
         self.ale.restoreState(peeked[0])
-        self.frames, self.ended, self._ram = peeked[1], False, None
+        _, self.frames, self.steps, self._held = peeked
+        self.ended, self._ram, self.actions = False, None, []
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def _sticks(self, frame: int) -> bool:
+        """Whether a frame repeats the action before it; a function of the seed and the frame's number."""
+        block = frame // BLOCK
+        if block not in self._sticky:
+            assert self.seed is not None
+            self._sticky = {block: stream(self.seed, "sticky", block).random(BLOCK) < self.sticky}
+        return bool(self._sticky[block][frame % BLOCK])
 
     def _see(self) -> Any:
         match self.observe:

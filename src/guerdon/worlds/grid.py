@@ -280,6 +280,8 @@ def _single_class() -> Any:
     class KeyDoorEnv(gymnasium.Env):  # type: ignore[misc,type-arg,unused-ignore]
         """One lane of `KeyDoor`."""
 
+        code_of = KeyDoor
+
         metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012  # Gymnasium's own declaration
 
         def __init__(self, render_mode: str | None = None, **arguments: Any) -> None:

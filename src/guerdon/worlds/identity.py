@@ -23,12 +23,13 @@ def identify(env: Any, name: str, arguments: Mapping[str, Any]) -> dict[str, Jso
         arguments: what it was made with.
     """
     inner = type(env.unwrapped)
+    source = getattr(inner, "code_of", inner)
     root = inner.__module__.partition(".")[0]
     packages = {"gymnasium", root, *({"mujoco"} if hasattr(env.unwrapped, "model") else ())}
     found: dict[str, Json] = {
         "id": name,
         "arguments": json.dumps(dict(arguments), sort_keys=True, default=repr),
-        "code": f"{inner.__module__}:{inner.__qualname__}@{code_digest(inner)}",
+        "code": f"{inner.__module__}:{inner.__qualname__}@{code_digest(source)}",
         "versions": {package: package_version(package) for package in sorted(packages)},
     }
     game = getattr(env.unwrapped, "_game", None)

@@ -1,6 +1,6 @@
 """Save a world and go back: one protocol, four ways, and a check that they are right.
 
-    ale       cloneState with random numbers              microseconds
+    ale       cloneState, where no actions stick          tens of microseconds
     mujoco    the whole MjData, the layers' attributes     tens of microseconds
     copy      deepcopy of a pure-Python world              milliseconds
     replay    reset and the same actions again             as long as the episode so far
@@ -109,24 +109,33 @@ class OwnSnapshot(_Adapter):
 
 
 class AleSnapshot(_Adapter):
-    """For Gymnasium's Atari ids: the emulator with its random numbers, and the counters of all layers."""
+    """For Gymnasium's Atari ids: the emulator with its random numbers, and the counters of all layers.
+
+    Not for sticky actions: the emulator's state does not hold the action that may be repeated in the next frame (as of
+    ale-py 0.12.1), so the step after a restore may repeat an action of another future. Those worlds are replayed;
+    `AleWorld` draws its sticky actions itself and has no such trouble.
+
+    Raises:
+        ConfigError: the world's actions are sticky.
+    """
 
     way = "ale"
 
     def __init__(self, world: Any) -> None:
         super().__init__(world)
-        if world.seed is not None and world.steps == 0:
-            self._settle()
+        if self.sticks(world):
+            raise ConfigError(
+                "an Atari world without sticky actions", "the action that sticks is not in the emulator's state",
+                "Make it with repeat_action_probability=0, or use AleWorld(game, sticky=...) or ReplaySnapshot",
+            )  # fmt: skip
 
-    def _settle(self) -> None:
-        # A state that was never restored draws other random numbers than the same state after a restore.
-        ale = self.world.env.unwrapped.ale
-        ale.restoreState(ale.cloneState(include_rng=True))
+    @staticmethod
+    def sticks(world: Any) -> bool:
+        """Whether the emulator repeats actions by chance."""
+        return float(world.env.unwrapped.ale.getFloat("repeat_action_probability")) > 0.0
 
     def save(self) -> bytes:
-        """Emulator, layers and notes; the first save of an episode settles the emulator's random numbers."""
-        if self.world.steps == 0:
-            self._settle()
+        """Emulator, layers and notes."""
         state = self.world.env.unwrapped.ale.cloneState(include_rng=True)
         return pickle.dumps((state.serialize(), layer_states(self.world.env), self._book()))
 
@@ -184,7 +193,7 @@ def snapshot_of(world: Any) -> Snapshot:
         return OwnSnapshot(world)
     inner = world.env.unwrapped
     if hasattr(inner, "ale"):
-        return AleSnapshot(world)
+        return ReplaySnapshot(world) if AleSnapshot.sticks(world) else AleSnapshot(world)
     if type(getattr(inner, "data", None)).__name__ == "MjData":
         from guerdon.worlds.mujoco import MujocoSnapshot
 

@@ -75,9 +75,9 @@ def _decoded_array(space: Any, plain: Json) -> np.ndarray[Any, Any]:
     if array.shape != tuple(space.shape):
         raise ValueError(f"got shape {array.shape}")
     allowed = (int,) if whole else (int, float)
-    odd = next((item for item in array.flat if type(item) not in allowed), None)
-    if odd is not None:
-        raise ValueError(f"got {str(odd)[:40]!r} ({type(odd).__name__})")
+    odd = [item for item in array.flat if type(item) not in allowed]
+    if odd:
+        raise ValueError(f"got {str(odd[0])[:40]!r} ({type(odd[0]).__name__})")
     try:
         made = array.astype(space.dtype)
     except OverflowError:
