@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-UNBROKEN = ("run", "status", "begun", "slug", "model", "here")
+UNBROKEN = ("run", "status", "begun", "slug", "model", "here", "commit", "date")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
