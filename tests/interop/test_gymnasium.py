@@ -6,10 +6,27 @@ import pytest
 from guerdon import Ledger, run
 from guerdon.cli.main import main
 from guerdon.core.errors import ConfigError
+from guerdon.core.task import Answer, Case, Task
 from guerdon.interop.gymnasium import HillClimb, RandomActions, WorldChallenge
 from guerdon.testing.challenge import ChallengeContract
 from guerdon.testing.solver import SolverContract
 
+COIN = """
+import gymnasium, numpy
+from gymnasium import spaces
+
+class Coin(gymnasium.Env):
+    def __init__(self, pay=1.0):
+        self.pay, self.observation_space, self.action_space = pay, spaces.Discrete(2), spaces.Discrete(2)
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+    def step(self, action):
+        side = int(self.np_random.integers(2))
+        return side, self.pay if side == action else -self.pay, False, False, {}
+
+gymnasium.register("Coin-v0", entry_point=Coin)
+"""
 EXTRA = 'needs pip install "guerdon[worlds]"'
 
 
@@ -105,6 +122,26 @@ def test_the_command_line_takes_any_id(tmp_path, monkeypatch, capsys) -> None:
 def test_impossible_challenges_are_refused(fields) -> None:
     with pytest.raises(ConfigError):
         WorldChallenge(env_id="CartPole-v1", **fields)
+
+
+def test_an_id_that_a_module_of_ones_own_registers(tmp_path, monkeypatch) -> None:
+    (tmp_path / "own_coin_world.py").write_text(COIN, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    challenge = WorldChallenge(env_id="own_coin_world:Coin-v0", max_steps=8, low=-8.0, high=8.0)
+    assert best_of(HillClimb(length=8, back=4.0), challenge, tmp_path, budget=150) == {"seed-0": 8.0}
+    broken = WorldChallenge(env_id="own_coin_world:Coin-v0", max_steps=8, arguments='{"pay": NaN}')
+    (score,) = broken.judge([Case(Task("seed-0"), Answer("seed-0", [0, 1]), 0)])
+    assert score.fault is not None
+    assert (score.fault.kind, score.fault.whose) == ("judge", "judge")
+    assert "step 0" in score.fault.detail
+
+
+def test_the_raw_emulator_is_a_world_like_any_other(tmp_path) -> None:
+    pytest.importorskip("ale_py", reason=EXTRA)
+    challenge = WorldChallenge(env_id="ale/montezuma_revenge", arguments='{"sticky": 0.25}', max_steps=20)
+    assert best_of(RandomActions(length=20, keep=0.9), challenge, tmp_path, budget=3) == {"seed-0": 0.0}
+    with pytest.raises(ConfigError, match="arguments of AleWorld"):
+        run(HillClimb(), WorldChallenge(env_id="ale/pong", arguments='{"no": 1}'), ledger=tmp_path / "g.db", budget=2)
 
 
 def test_an_unknown_id_is_refused_with_a_sentence(tmp_path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from guerdon.core.challenge import Challenge, Probes
@@ -12,7 +13,7 @@ from guerdon.core.errors import ConfigError, SolverError
 from guerdon.core.plain import Json
 from guerdon.core.solver import Learner, Problem
 from guerdon.core.task import Answer, Judged, Key, Task
-from guerdon.worlds import ReplayReward, World, checked_seed
+from guerdon.worlds import ReplayReward, checked_seed, world_of
 
 if TYPE_CHECKING:
     from guerdon.core.rng import Rng
@@ -26,10 +27,10 @@ class WorldChallenge(Challenge):
     Actions are plain: a number for `Discrete`, a list for `Box`, and so on.
 
     Args:
-        env_id: Gymnasium id; `module:Id-v0` imports the module that registers it.
+        env_id: Gymnasium id; `module:Id-v0` imports the module that registers it; `ale/GAME` is the raw emulator.
         seeds: one task each.
         max_steps: longest episode.
-        arguments: keyword arguments for `gymnasium.make`, as a JSON object.
+        arguments: keyword arguments for `gymnasium.make` or `AleWorld`, as a JSON object.
         low: smallest return possible.
         high: largest return possible.
     """
@@ -52,16 +53,12 @@ class WorldChallenge(Challenge):
             raise ConfigError("max_steps is at least 1", f"got {self.max_steps}", "Give more")
         if not self.low < self.high:
             raise ConfigError("low < high", f"got {self.low} and {self.high}", "Give the smallest return first")
-        self._made_with()
-
-    def _made_with(self) -> dict[str, Any]:
         try:
             found = json.loads(self.arguments)
         except ValueError:
             found = None
         if not isinstance(found, dict):
             raise ConfigError("arguments as a JSON object", f"got {self.arguments!r}", 'Write {"sticky": 0.25}')
-        return found
 
     @property
     def judge(self) -> ReplayReward:
@@ -81,9 +78,9 @@ class WorldChallenge(Challenge):
         known = {f"seed-{seed}": seed for seed in self.seeds}
         return [{"seed": known[task.id]} for task in tasks]
 
-    def world(self, task: Task) -> World:
+    def world(self, task: Task) -> Any:
         """The world itself, for solvers that want to look ahead; reset it with the task's seed."""
-        return World(self.env_id, max_steps=self.max_steps, arguments=self._made_with())
+        return world_of(self.env_id, self.arguments, self.max_steps)
 
     def probes(self, tasks: Sequence[Task]) -> Probes:
         """Doing nothing earns nothing; impossible actions and endless lists are no answers."""
@@ -98,13 +95,17 @@ class WorldChallenge(Challenge):
         )
 
 
-def _worlds(problem: Problem) -> Any:
-    if problem.world is None:
+_kept = lru_cache(maxsize=4)(world_of)  # for its space of actions; never the judge's
+
+
+def _world(problem: Problem) -> Any:
+    data = problem.tasks[0].data
+    if "world" not in data:
         raise SolverError("a challenge with a world", f"{problem.name} has none", "Use it on a WorldChallenge")
-    return problem.world(problem.tasks[0])
+    return _kept(str(data["world"]), str(data["arguments"]))
 
 
-def _drawn(world: World, count: int, rng: Rng) -> list[Json]:
+def _drawn(world: Any, count: int, rng: Rng) -> list[Json]:
     return [world.encode(world.sample(rng)) for _ in range(count)]
 
 
@@ -137,7 +138,7 @@ class RandomActions(Learner[dict[str, Any]]):
 
     def ask(self, problem: Problem, state: dict[str, Any], rng: Rng) -> list[Answer]:
         """One sequence for each task."""
-        world = _worlds(problem)
+        world = _world(problem)
         answers = []
         for task in problem.tasks:
             actions = _drawn(world, _within(task, self.length), rng)
@@ -169,12 +170,12 @@ class HillClimb(Learner[dict[str, Any]]):
 
     def start(self, problem: Problem, rng: Rng) -> dict[str, Any]:
         """A random sequence for each task, not yet judged."""
-        world = _worlds(problem)
+        world = _world(problem)
         return {task.id: [_drawn(world, _within(task, self.length), rng), None, 0] for task in problem.tasks}
 
     def ask(self, problem: Problem, state: dict[str, Any], rng: Rng) -> list[Answer]:
         """The best sequence changed from some place on; the first time, the first sequence."""
-        world = _worlds(problem)
+        world = _world(problem)
         answers = []
         for task in problem.tasks:
             actions, value, steps = state[task.id]
@@ -197,7 +198,7 @@ class HillClimb(Learner[dict[str, Any]]):
         known = [value for _, value, _ in state.values() if value is not None]
         return {"mean best": sum(known) / len(known)} if known else {}
 
-    def _changed(self, world: World, actions: list[Json], steps: int, rng: Rng) -> list[Json]:
+    def _changed(self, world: Any, actions: list[Json], steps: int, rng: Rng) -> list[Json]:
         place = max(0, min(steps, len(actions)) - 1 - int(rng.exponential(self.back)))
         fresh = _drawn(world, len(actions) - place, rng)
         tail = [new if rng.random() < self.change else old for new, old in zip(fresh, actions[place:], strict=True)]

@@ -6,7 +6,7 @@ from guerdon.worlds.errors import WorldError
 from guerdon.worlds.grid import KeyDoor
 from guerdon.worlds.multi import Parallel, Round, Turn, Turns
 from guerdon.worlds.record import film, pictures, sheet
-from guerdon.worlds.replay import ReplayReward, Trajectory, Verdict, open_world, perform, replay
+from guerdon.worlds.replay import ReplayReward, Trajectory, Verdict, open_world, perform, replay, world_of
 from guerdon.worlds.snapshot import (
     CopySnapshot,
     Cost,
@@ -22,5 +22,5 @@ __all__ = [
     "AleWorld", "CopySnapshot", "Cost", "Faithful", "KeyDoor", "MontezumaCell", "Parallel", "PitfallCell", "PixelCell",
     "ReplayReward", "ReplaySnapshot", "Rooms", "Round", "Snapshot", "Step", "Trajectory", "Turn", "Turns", "Verdict",
     "World", "WorldError", "check_snapshot", "checked_seed", "film", "montezuma_cell", "open_world", "perform",
-    "pictures", "pitfall_cell", "replay", "room_of", "sheet", "snapshot_of",
+    "pictures", "pitfall_cell", "replay", "room_of", "sheet", "snapshot_of", "world_of",
 ]  # fmt: skip

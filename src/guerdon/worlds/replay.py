@@ -190,10 +190,32 @@ def open_world(identity: Mapping[str, Json], **arguments: Any) -> Any:
     return World(name, max_steps=limit, arguments={**made_with, **arguments})  # type: ignore[arg-type]
 
 
-@lru_cache(maxsize=8)
-def _world(env_id: str, arguments: str, max_steps: int) -> World:
-    """One world per worker process, kept between batches."""
-    return World(env_id, max_steps=max_steps, arguments=json.loads(arguments))
+def world_of(env_id: str, arguments: str = "{}", max_steps: int | None = None) -> Any:
+    """A fresh world by name: a Gymnasium id, or `ale/GAME` for the raw emulator.
+
+    Args:
+        env_id: the name.
+        arguments: keyword arguments for `gymnasium.make` or `AleWorld`, as a JSON object.
+        max_steps: longest episode, in steps.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    made_with = json.loads(arguments)
+    if not env_id.startswith("ale/"):
+        return World(env_id, max_steps=max_steps, arguments=made_with)
+    from guerdon.worlds.ale import AleWorld
+
+    try:
+        world = AleWorld(env_id[4:], **made_with)
+    except TypeError as error:
+        raise ConfigError("arguments of AleWorld", str(error), "Give frame_skip, sticky, all_actions") from None
+    if max_steps is not None:
+        world.max_frames = min(world.max_frames, max_steps * world.frame_skip)
+    return world
+
+
+_world = lru_cache(maxsize=8)(world_of)  # one world per worker process, kept between batches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,8 +226,8 @@ class ReplayReward(Reward):
     the step. A world that breaks its contract is a fault of the judge.
 
     Args:
-        env_id: Gymnasium id.
-        arguments: keyword arguments for `gymnasium.make`, as a JSON object.
+        env_id: Gymnasium id, or `ale/GAME` for the raw emulator.
+        arguments: keyword arguments for `gymnasium.make` or `AleWorld`, as a JSON object.
         max_steps: longest episode; longer answers are invalid.
         low: smallest return possible.
         high: largest return possible.
@@ -231,14 +253,15 @@ class ReplayReward(Reward):
 
     def fingerprint(self) -> dict[str, Json]:
         """The world's versions and digests: a verdict is of one exact world."""
-        return _world(self.env_id, self.arguments, self.max_steps).identity()
+        identity: dict[str, Json] = _world(self.env_id, self.arguments, self.max_steps).identity()
+        return identity
 
     def judge(self, cases: Sequence[Case]) -> list[Score]:
         """Play each answer."""
         world = _world(self.env_id, self.arguments, self.max_steps)
         return [self._played(world, case) for case in cases]
 
-    def _played(self, world: World, case: Case) -> Score:
+    def _played(self, world: Any, case: Case) -> Score:
         actions = case.answer.content
         if isinstance(actions, Blob) or not isinstance(actions, (list, tuple)):
             return Score.failed(FaultKind.INVALID, f"a list of actions was expected, got a {type(actions).__name__}")
