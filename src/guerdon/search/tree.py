@@ -280,25 +280,27 @@ class Tree:
             )
         if keys is not None and len(keys) != len(prior_K):
             raise SolverError("each move has a key", f"got {len(keys)} for {len(prior_K)}", "Align them")
-        if leaf not in self._out:  # a selected leaf is not open already
-            self._open(leaf, -1)
+        own = 0 if leaf in self._out else 1  # a selected leaf is not open any more
         if not len(prior_K):
             self._columns["first"][leaf] = _CLOSED
+            self._open(leaf, -own)
             return np.arange(0)
         nodes = self._append(leaf, prior_K)
         self._columns["first"][leaf], self._columns["count"][leaf] = nodes[0], len(nodes)
-        self._open(leaf, len(nodes))
-        if keys is not None:
-            self._close_cycles(leaf, nodes.tolist(), keys)
+        cycles = 0 if keys is None else self._close_cycles(leaf, nodes.tolist(), keys)
+        self._open(leaf, len(nodes) - cycles - own)
         return nodes
 
-    def _close_cycles(self, leaf: int, nodes: list[int], keys: Sequence[Hashable]) -> None:
+    def _close_cycles(self, leaf: int, nodes: list[int], keys: Sequence[Hashable]) -> int:
+        """Close the new nodes that lead back to their own path; returns how many."""
         above = {self._keys[node] for node in self.path(leaf) if node in self._keys}
+        cycles = 0
         for node, key in zip(nodes, keys, strict=True):
             self._keys[node] = key
             if key in above:
-                self._columns["first"][node] = _CLOSED
-                self._open(node, -1)
+                self._columns["first"][node], self._columns["open"][node] = _CLOSED, 0
+                cycles += 1
+        return cycles
 
     def name_root(self, key: Hashable) -> None:
         """Say which position the root is, so that moves back to it count as cycles."""
