@@ -106,6 +106,16 @@ def test_the_digest_of_code_ignores_comments_and_sees_the_rest(tmp_path: Path, m
     assert digest_of("a = 1\n") == digest_of("a  =  1  # one\n") != digest_of("a = 2\n")
 
 
+def test_code_that_is_not_there_is_no_silent_constant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Effect, "modules", ("guerdon.no_such_room",))
+    with pytest.raises(ConfigError, match="has no source"):
+        Effect().fingerprint()
+    monkeypatch.setattr(Effect, "modules", ("guerdon.core.rng",))
+    narrow = Effect().fingerprint()
+    monkeypatch.setattr(Effect, "modules", ())
+    assert narrow != Effect().fingerprint()
+
+
 @pytest.mark.parametrize(
     ("how", "workers", "said"),
     [

@@ -25,7 +25,7 @@ from guerdon.bench.loading import load_file, loaded_files, resolve
 from guerdon.bench.run import run
 from guerdon.bench.verdicts import AllOf, Claim
 from guerdon.core.challenge import Challenge
-from guerdon.core.errors import RewardError
+from guerdon.core.errors import ConfigError, RewardError
 from guerdon.core.plain import canonical, digest
 from guerdon.core.recipe import recipe
 from guerdon.core.reward import Reward
@@ -73,20 +73,38 @@ class Experiment:
     def fingerprint(self) -> str:
         """A digest of the code that decides the measures."""
         own = type(self).__module__
-        package = getattr(sys.modules.get(own), "__package__", "") or own
-        return digest(*(module_digest(name) for name in ((own, *self.modules) if self.modules else (package,))))
+        package = getattr(sys.modules.get(own), "__package__", "")
+        whole = package if not self.modules and package and _sources(package) else own
+        return digest(*(module_digest(name) for name in (whole, *self.modules)))
 
 
 @cache
 def module_digest(name: str) -> str:
-    """A digest of the syntax of a module, or of all modules of a package: comments and layout do not count."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        return "no-source"
-    folders = spec.submodule_search_locations or ()
-    files = [path for folder in folders for path in sorted(Path(folder).rglob("*.py"))] or [Path(spec.origin)]
-    trees = [ast.dump(ast.parse(path.read_bytes())) for path in files if path.suffix == ".py"]
+    """A digest of the syntax of a module, or of all modules of a package: comments and layout do not count.
+
+    Raises:
+        ConfigError: there is no source of that name.
+    """
+    files = _sources(name)
+    if not files:
+        raise ConfigError("a module whose code decides the measures", f"{name!r} has no source", "Name another")
+    trees = [ast.dump(ast.parse(path.read_bytes())) for path in files]
     return hashlib.sha256("\0".join(trees).encode()).hexdigest()[:16]
+
+
+def _sources(name: str) -> list[Path]:
+    """The Python files of a module or package, found without running it; of a folder without `__init__.py`, none."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):  # a script has no spec
+        spec = None
+    if spec is None:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        return [Path(file)] if file else []
+    if spec.origin is None or not spec.origin.endswith(".py"):
+        return []
+    folders = spec.submodule_search_locations or ()
+    return [path for folder in folders for path in sorted(Path(folder).rglob("*.py"))] or [Path(spec.origin)]
 
 
 @dataclass(frozen=True)

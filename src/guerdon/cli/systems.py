@@ -35,9 +35,8 @@ def systems(
         out.say_json([{**dataclasses.asdict(item), "reproduction": records[item.slug]} for item in chosen])
         return
     if slug is None:
-        columns = ["slug", "year", "title", "solvers", "claims", "commit", "date"]
-        rows = [[c.slug, str(c.year), c.title, ", ".join(name for name, _ in c.solvers)] for c in chosen]
-        rows = [[*row, *_record(records[row[0]])] for row in rows]
+        columns = ["slug", "year", "title", "claims", "commit", "date"]
+        rows = [[c.slug, str(c.year), c.title, *_record(records[c.slug])] for c in chosen]
         out.console().print(out.table("", columns, rows))
         return
     _show(chosen[0], records[chosen[0].slug])
