@@ -265,12 +265,19 @@ def test_duplicates_and_the_worst_are_dropped_but_seeds_stay(tmp_path):
     archive.update([1], [[5.0, 6.0]], [["b", "c"]])
     assert archive.alive.tolist() == [0, 2, 3]
     assert archive.update([0], [[7.0, None]], [["b", "d"]])[0].tolist() == [-1, -1]
+    assert archive.best == 2  # the best of a group is named first
     assert archive.visits([0]).tolist() == [3.0]
     archive.save(tmp_path)
     again = StateArchive.load(tmp_path)
     assert np.array_equal(again.scores(), archive.scores())
     assert again.select(3).tolist() == archive.select(3).tolist()
     assert again.update([0], [[8.0]], [["c"]])[0].tolist() == [-1]
+
+
+def test_duplicates_are_dropped_after_the_best_are_taken():
+    archive = StateArchive()
+    archive.seed([0.0], ["s"])
+    assert archive.update([0], [[9.0, 8.0, 7.0]], [["s", "a", "b"]])[0].tolist() == [-1, 1, -1]
 
 
 def test_a_group_without_a_child_is_a_visit_and_visits_may_be_attempts():

@@ -219,13 +219,11 @@ class StateArchive:
 
     def _join(self, parent: int, value_K: Floats, names: Sequence[str]) -> Ints:
         made = np.full(len(value_K), -1, dtype=np.int64)
-        kept = 0
-        for i in np.argsort(-value_K, kind="stable").tolist():
-            if kept == self.policy.keep_children:
-                break
-            if np.isfinite(value_K[i]) and names[i] not in self._known:
+        order = np.argsort(-value_K, kind="stable")  # nan last
+        best = [i for i in order.tolist() if np.isfinite(value_K[i])][: self.policy.keep_children]
+        for i in best:  # the published order: first the best, then without those already known
+            if names[i] not in self._known:
                 made[i] = self._append(float(value_K[i]), parent, names[i])
-                kept += 1
         return made
 
     def _visit(self, parent: int, value_K: Floats) -> None:

@@ -211,19 +211,30 @@ class Tree:
     def _scores(self, node: int, rows: slice) -> Floats:
         columns, policy = self._columns, self.policy
         valued_K, pending_K = columns["valued"][rows], columns["pending"][rows]
-        visit_K, loss_K = columns["visits"][rows] + pending_K, policy.virtual_loss * pending_K
-        fallback = policy.unvisited
-        if fallback is None:
-            own = self.q([node])[0]
-            fallback = 0.0 if np.isnan(own) else float(own)
+        visit_K = columns["visits"][rows] + pending_K
+        loss_K = policy.virtual_loss * pending_K
         if policy.value == "mean":
             q_K = (columns["total"][rows] - loss_K) / np.maximum(valued_K + pending_K, 1)
+            unknown_K = (valued_K == 0) & (pending_K == 0)
         else:
-            q_K = np.where(valued_K > 0, columns["best"][rows], 0.0) - loss_K / np.maximum(visit_K, 1)
-        q_K = np.where((valued_K > 0) | (pending_K > 0), q_K, fallback)
+            q_K, unknown_K = columns["best"][rows].copy(), valued_K == 0
+        if unknown_K.any():
+            q_K[unknown_K] = self._fallback(node)
+        if policy.value == "max":
+            q_K -= loss_K / np.maximum(visit_K, 1)
         if policy.rule == "puct":
             return puct(q_K, columns["prior"][rows], visit_K, policy.c)
         return uct(q_K, visit_K, policy.c)
+
+    def _fallback(self, node: int) -> float:
+        if self.policy.unvisited is not None:
+            return self.policy.unvisited
+        valued = int(self._columns["valued"][node])
+        if not valued:
+            return 0.0
+        return float(
+            self._columns["best"][node] if self.policy.value == "max" else self._columns["total"][node] / valued
+        )
 
     def _pend(self, leaf: int, by: int) -> None:
         parent, pending = self._columns["parent"], self._columns["pending"]
