@@ -128,7 +128,7 @@ def test_an_id_that_a_module_of_ones_own_registers(tmp_path, monkeypatch) -> Non
     (tmp_path / "own_coin_world.py").write_text(COIN, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     challenge = WorldChallenge(env_id="own_coin_world:Coin-v0", max_steps=8, low=-8.0, high=8.0)
-    assert best_of(HillClimb(length=8, back=4.0), challenge, tmp_path, budget=150) == {"seed-0": 8.0}
+    assert best_of(HillClimb(length=8, back=4.0), challenge, tmp_path, budget=1000) == {"seed-0": 8.0}
     broken = WorldChallenge(env_id="own_coin_world:Coin-v0", max_steps=8, arguments='{"pay": NaN}')
     (score,) = broken.judge([Case(Task("seed-0"), Answer("seed-0", [0, 1]), 0)])
     assert score.fault is not None

@@ -122,6 +122,13 @@ def test_pettingzoo_agrees_that_it_is_a_parallel_world() -> None:
     parallel_seed_test(mayflies, num_cycles=5)
 
 
+def test_pettingzoo_agrees_that_turns_are_taken() -> None:
+    env = taking_turns().env
+    from pettingzoo.test import api_test
+
+    api_test(env, num_cycles=30)
+
+
 def taking_turns(**arguments: Any) -> Turns:
     env = mayflies(**arguments)
     from pettingzoo.utils.conversions import parallel_to_aec

@@ -89,7 +89,8 @@ def test_a_snapshot_at_the_end_brings_the_end_back(kit) -> None:
 
 @pytest.mark.parametrize("name", ["HalfCheetah-v5", "Ant-v5", "Humanoid-v5"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-def test_mujoco_is_faithful_with_what_it_derives(name) -> None:
+def test_mujoco_is_faithful_with_what_it_derives(name, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its log there
     pytest.importorskip("gymnasium", reason='needs pip install "guerdon[worlds]"')
     pytest.importorskip("mujoco", reason='needs pip install "guerdon[worlds]"')
     world = World(name, max_steps=30)
@@ -98,7 +99,8 @@ def test_mujoco_is_faithful_with_what_it_derives(name) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-def test_the_integration_state_alone_would_not_be_faithful() -> None:
+def test_the_integration_state_alone_would_not_be_faithful(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its log there
     pytest.importorskip("gymnasium", reason='needs pip install "guerdon[worlds]"')
     mujoco = pytest.importorskip("mujoco", reason='needs pip install "guerdon[worlds]"')
     world = World("Ant-v5")

@@ -21,7 +21,7 @@ def encode(space: Any, action: Any) -> Json:
     >>> encode(Discrete(), np.int64(1))
     1
     """
-    match _kind(space):
+    match kind_of(space):
         case "Discrete":
             if isinstance(action, np.ndarray) and action.shape == ():
                 action = action[()]
@@ -49,7 +49,7 @@ def decode(space: Any, plain: Json) -> Any:
     Raises:
         ValueError: it is none of the space.
     """
-    match _kind(space):
+    match kind_of(space):
         case "Discrete":
             if type(plain) is not int:
                 raise ValueError(f"got {str(plain)[:40]!r} ({type(plain).__name__})")
@@ -99,7 +99,7 @@ def misfit(space: Any, value: Any, bounds: bool = True, where: str = "") -> str 
         bounds: also look at the space's bounds.
         where: path of the value, for the message.
     """
-    kind = _kind(space)
+    kind = kind_of(space)
     if kind in ("Dict", "Tuple"):
         if kind == "Dict":
             good, items = isinstance(value, Mapping), space.spaces
@@ -148,7 +148,7 @@ def fingerprint(value: Any) -> str:
     return total.hexdigest()
 
 
-def _kind(space: Any) -> str:
+def kind_of(space: Any) -> str:
     """The fundamental space that a space is, by the name of its class; no import of Gymnasium is needed."""
     for base in type(space).__mro__:
         if base.__name__ in ("Discrete", "Box", "MultiDiscrete", "MultiBinary", "Tuple", "Dict"):

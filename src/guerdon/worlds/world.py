@@ -14,7 +14,7 @@ from guerdon.core.plain import Json
 from guerdon.core.score import FaultKind
 from guerdon.worlds.errors import START, WorldError, missing
 from guerdon.worlds.identity import identify
-from guerdon.worlds.spaces import decode, encode, fingerprint, leaves, misfit
+from guerdon.worlds.spaces import decode, encode, fingerprint, kind_of, leaves, misfit
 
 if TYPE_CHECKING:
     import gymnasium
@@ -176,8 +176,11 @@ class World:
 
     def sample(self, rng: np.random.Generator) -> Any:
         """A random action, drawn by `rng` alone."""
-        self.action_space.seed(int(rng.integers(2**31)))
-        return self.action_space.sample()
+        space = self.action_space
+        if kind_of(space) == "Discrete":
+            return int(rng.integers(space.n)) + int(space.start)
+        space.seed(int(rng.integers(2**31)))
+        return space.sample()
 
     def digest(self) -> str:
         """A digest of what can be seen: the last observation and the number of steps."""
