@@ -103,7 +103,7 @@ def _solve(posed: Any, found: Any) -> Callable[..., None]:
         worker = build(found, fields.get("solver", {}), "solver")
         start = time.monotonic()
         with Ledger.open(ledger) as book:
-            with _progress(f"{problem.name} · {worker.name}", quiet=json) as on_progress:
+            with _progress(f"{problem.name} · {worker.name}", quiet=json or worker.interactive) as on_progress:
                 result = run(
                     worker, problem, ledger=book, split=split, seed=seed, budget=budget, workers=workers,
                     resume=not fresh, patience_s=patience, on_progress=on_progress,
