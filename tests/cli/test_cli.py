@@ -155,6 +155,8 @@ def test_broken_recipes_are_refused_with_the_place(guerdon: Guerdon, tmp_path: P
         (["solve", "mine.py", "-s", "mine.py", "--budget", "many"], 2, "Write 2000"),
         (["solve", "mine.py", "-s", "mine.py", "--workers", "threads"], 2, "processes:N"),
         (["solve", "mine.py", "-s"], 2, "a value after -s"),
+        (["solve", "programming-puzzles"], 2, "Known: enumerative, lm, human"),
+        (["solve", "mine.py"], 2, "FILE.py[:NAME]"),
         (["show", "--ledger", "none.db"], 5, "none.db"),
         (["report", "--ledger", "none.db"], 5, "none.db"),
         (["export", "--to", "xlsx"], 2, "Known: bundle"),

@@ -33,8 +33,12 @@ def test_bad_budgets_are_refused(text: str) -> None:
 
 
 def test_what_is_left_is_never_negative() -> None:
-    left = Budget(attempts=3, seconds=1.0).left({"attempts": 5, "seconds": 0.25})
-    assert (left.attempts, left.seconds, left.tokens, left.exhausted) == (0, 0.75, None, "attempts")
+    budget, spent = Budget(attempts=3, seconds=1.0), {"attempts": 5, "seconds": 0.25}
+    left = budget.left(spent)
+    assert (left.attempts, left.seconds, left.tokens) == (0, 0.75, None)
+    assert budget.reached(spent) == "attempts"
+    assert budget.reached({"attempts": 2, "seconds": 0.5}) is None
+    assert Budget(tokens=0).reached({}) == "tokens"
 
 
 class Colour(enum.Enum):

@@ -229,8 +229,11 @@ class Bench:
     @property
     def left(self) -> Budget:
         """What may still be spent."""
-        now = 0.0 if self._step in self._steps else time.monotonic() - self._clock
-        return self._budget.left({**self._spent, "seconds": self._spent["seconds"] + now})
+        return self._budget.left(self._spent_now())
+
+    def _spent_now(self) -> dict[str, float]:
+        running = 0.0 if self._step in self._steps else time.monotonic() - self._clock
+        return {**self._spent, "seconds": self._spent["seconds"] + running}
 
     def rng(self, *purpose: str | int) -> Rng:
         """The stream of random numbers for a purpose of this run."""
@@ -382,7 +385,7 @@ class Bench:
     def _stop_reason(self) -> str | None:
         if self._interrupt.asked:
             return "interrupted; the same command goes on"
-        over = self.left.exhausted
+        over = self._budget.reached(self._spent_now())
         return f"the budget of {over.replace('_', ' ')} is spent" if over else None
 
     def _refuse_if_over(self) -> None:
@@ -390,13 +393,14 @@ class Bench:
             return
         if self._interrupt.asked:
             raise KeyboardInterrupt
-        over = self.left.exhausted
+        over = self._budget.reached(self._spent_now())
         if over:
             raise BudgetError(f"answers within the budget of {over}", "it is spent", "Return when desk.left is 0")
 
     def _within_budget(self, answers: list[Answer]) -> list[Answer]:
-        left = None if self._step in self._steps else self.left.attempts
-        if left is None or len(answers) <= left:
+        limit = None if self._step in self._steps else self._budget.attempts
+        left = len(answers) if limit is None else max(int(limit - self._spent["attempts"]), 0)
+        if len(answers) <= left:
             return answers
         if isinstance(self._judge, Reward) and self._judge.unit == "group":
             return _whole_groups(answers, left)

@@ -34,6 +34,8 @@ def app(name: str, arguments: list[str]) -> typer.Typer:
     recipe["challenge"].pop("name", None)
     solver = _option(arguments, "--solver", "-s") or recipe["solver"].get("name")
     recipe["solver"].pop("name", None)
+    if challenge and not solver and "--help" not in arguments:
+        raise ConfigError("a solver after --solver", "got none", _solvers(challenge))
     flags, command = _command(challenge, solver)
     if challenge and not _positional(arguments):
         arguments.insert(0, str(challenge))
@@ -45,6 +47,13 @@ def app(name: str, arguments: list[str]) -> typer.Typer:
     result = make_app()
     result.command(name)(command)
     return result
+
+
+def _solvers(challenge: str) -> str:
+    from guerdon.bench.loading import cards
+
+    known = cards().get(challenge)
+    return f"Known: {', '.join(name for name, _ in known.solvers)}" if known else "Give module:Class or FILE.py[:NAME]"
 
 
 def _command(challenge: str | None, solver: str | None) -> tuple[list[Flag], Callable[..., Any]]:
@@ -94,7 +103,7 @@ def _solve(posed: Any, found: Any) -> Callable[..., None]:
         worker = build(found, fields.get("solver", {}), "solver")
         start = time.monotonic()
         with Ledger.open(ledger) as book:
-            with _progress(f"{problem.name} · {worker.name}", quiet=json) as on_progress:
+            with _progress(f"{problem.name} · {worker.name}", quiet=json or worker.interactive) as on_progress:
                 result = run(
                     worker, problem, ledger=book, split=split, seed=seed, budget=budget, workers=workers,
                     resume=not fresh, patience_s=patience, on_progress=on_progress,

@@ -70,13 +70,12 @@ class Budget:
 
     def limits(self) -> dict[str, float]:
         """The limits that are set, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        values = [(name, getattr(self, name)) for name in self.__slots__]
+        return {name: value for name, value in values if value is not None}
 
-    @property
-    def exhausted(self) -> str | None:
+    def reached(self, spent: Mapping[str, float]) -> str | None:
         """The name of a limit that has been reached, if any."""
-        return next((f.name for f in fields(self) if getattr(self, f.name) == 0), None)
+        return next((name for name, limit in self.limits().items() if spent.get(name, 0) >= limit), None)
 
 
 def _number(text: str, whole: bool) -> float:

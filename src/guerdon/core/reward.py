@@ -9,6 +9,7 @@ length is a fault of the judge that names the reward, never a number.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -244,6 +245,7 @@ def reward_of(function: Callable[..., Any], range: Range, needs: frozenset[Need]
 _NAMES = ("text", "answer", "key", "data", "task", "case")
 
 
+@functools.lru_cache(maxsize=1024)
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return tuple(name for name, p in inspect.signature(function).parameters.items() if p.kind in kinds)

@@ -65,6 +65,8 @@ class Solver:
     """
 
     name: ClassVar[str] = "solver"
+    interactive: ClassVar[bool] = False
+    """It talks to a person on this terminal, so nothing else may write there."""
 
     @property
     def independent(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import IntegrityError
@@ -15,7 +14,7 @@ from guerdon.core.plain import canonical, digest
 from guerdon.core.task import Task
 from guerdon.ledger import codec, schema
 from guerdon.ledger.codec import pack
-from guerdon.ledger.database import query
+from guerdon.ledger.database import execute, query
 from guerdon.ledger.rows import STATUSES, AttemptRow, ChoiceRow, RunRow, StepRow, VerdictRow
 
 _IDENTITY = ("challenge", "split", "visibility", "solver", "judge", "seed", "recipe")
@@ -98,7 +97,7 @@ class Adding:
         made = codec.encoded("verdict", rows, lambda row: codec.verdict_columns(row, now))
         try:
             if made:
-                connection.exec_driver_sql(self._insert_verdict, made)
+                execute(connection, self._insert_verdict, made)
         except IntegrityError as error:
             raise LedgerError(
                 "verdicts on recorded attempts", f"at least one of {len(made)} is on an unknown one", "Record it first"
@@ -124,8 +123,7 @@ class Adding:
 
     def _add(self, connection: Connection, table: str, columns: list[codec.Columns]) -> None:
         if columns:
-            made: Any = columns
-            connection.exec_driver_sql(self._insert[table], made)
+            execute(connection, self._insert[table], columns)
 
 
 def check_status(status: str) -> None:

@@ -172,9 +172,9 @@ class Database:
             connection = self.connection
             self._check_place()
             try:
-                connection.exec_driver_sql(_BEGIN[self.dialect])
+                execute(connection, _BEGIN[self.dialect])
                 result = work(connection)
-                connection.exec_driver_sql("COMMIT")
+                execute(connection, "COMMIT")
             except BaseException:
                 self._roll_back(connection)
                 raise
@@ -231,6 +231,29 @@ class Database:
         raw: Any = self.connection.connection.driver_connection
         with contextlib.closing(sqlite3.connect(target)) as copy:
             raw.backup(copy)
+
+
+def execute(connection: Connection, sql: str, rows: Sequence[Any] | None = None) -> None:
+    """Run a statement once, or once per row, over the driver's own cursor.
+
+    SQLAlchemy's bookkeeping of a statement costs more than writing a row; its errors are kept.
+    """
+    raw: Any = connection.connection.driver_connection
+    dialect = connection.dialect
+    cursor = raw.cursor()
+    try:
+        if rows is None:
+            cursor.execute(sql)
+        elif len(rows) == 1:
+            cursor.execute(sql, rows[0])
+        else:
+            cursor.executemany(sql, rows)
+    except dialect.dbapi.Error as error:  # type: ignore[union-attr]
+        gone = dialect.is_disconnect(error, raw, cursor)
+        base: Any = dialect.dbapi.Error  # type: ignore[union-attr]
+        raise DBAPIError.instance(sql, None, error, base, connection_invalidated=gone, dialect=dialect) from error
+    finally:
+        cursor.close()
 
 
 def query(connection: Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:

@@ -96,6 +96,7 @@ class Human(Learner[State]):
     """Show the statement in English too; a choice of ours."""
 
     name: ClassVar[str] = "human"
+    interactive: ClassVar[bool] = True
     screen: ClassVar[Screen] = Screen()
 
     def __post_init__(self) -> None:
