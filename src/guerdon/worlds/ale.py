@@ -7,7 +7,7 @@ domain knowledge, and results that use them say so.
 
 from __future__ import annotations
 
-import pickle
+import json
 from typing import Any, Literal
 
 import numpy as np
@@ -199,18 +199,20 @@ class AleWorld:
     def save(self) -> bytes:
         """The whole state, random numbers included."""
         state = self.ale.cloneState(include_rng=True)
-        counters = (self.seed, self.frames, self.steps, self.ended, self._held, bytes(self.ram), list(self.actions))
-        return pickle.dumps((state.serialize(), counters))
+        counters = (self.seed, self.frames, self.steps, self.ended, self._held, bytes(self.ram).hex())
+        notes = json.dumps([*counters, [int(action) for action in self.actions]]).encode("ascii")
+        return b"".join((len(notes).to_bytes(8, "little"), notes, state.serialize()))
 
     def restore(self, token: bytes) -> None:
-        """Go to a saved state. Tokens are pickles: restore your own only."""
+        """Go to a saved state."""
         from ale_py import ALEState
 
-        state, (seed, frames, steps, ended, held, ram, actions) = pickle.loads(token)
-        self.ale.restoreState(ALEState(state))
+        start = 8 + int.from_bytes(token[:8], "little")
+        seed, frames, steps, ended, held, ram, actions = json.loads(token[8:start])
+        self.ale.restoreState(ALEState(token[start:]))
         self.seed, self.frames, self.steps, self.ended, self.actions = seed, frames, steps, ended, actions
         self._held, self._sticky = held, {}
-        self._ram = np.frombuffer(ram, np.uint8)
+        self._ram = np.frombuffer(bytes.fromhex(ram), np.uint8)
 
     def peek(self) -> tuple[Any, int, int, int]:
         """The fastest snapshot, for search in this process: the emulator's state, frames, steps, the action held."""

@@ -8,10 +8,8 @@ derived one step earlier and differ from what a forward pass would derive now. S
 from __future__ import annotations
 
 import copy
-import pickle
-from typing import Any
 
-from guerdon.worlds.snapshot import _Adapter, layer_states, put_layer_states
+from guerdon.worlds.snapshot import Token, _Adapter, layer_states, put_layer_states
 
 
 class MujocoSnapshot(_Adapter):
@@ -19,17 +17,16 @@ class MujocoSnapshot(_Adapter):
 
     way = "mujoco"
 
-    def save(self) -> tuple[Any, bytes]:
-        """A copy of the data, and the rest as bytes."""
+    def save(self) -> Token:
+        """A copy of the data, and copies of the rest."""
         env = self.world.env
-        return copy.copy(env.unwrapped.data), pickle.dumps((layer_states(env), self._book()))
+        return copy.copy(env.unwrapped.data), layer_states(env), self._book()
 
-    def restore(self, token: tuple[Any, bytes]) -> None:
+    def restore(self, token: Token) -> None:
         """Copy the data back in place, so that views of it stay valid."""
         import mujoco
 
         inner = self.world.env.unwrapped
         mujoco.mj_copyData(inner.data, inner.model, token[0])
-        states, book = pickle.loads(token[1])
-        put_layer_states(self.world.env, states)
-        self._note(book)
+        put_layer_states(self.world.env, token[1])
+        self._note(token[2])

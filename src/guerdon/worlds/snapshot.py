@@ -12,7 +12,6 @@ A snapshot that forgets something (a hidden random generator, a counter in a wra
 from __future__ import annotations
 
 import copy
-import pickle
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -134,16 +133,16 @@ class AleSnapshot(_Adapter):
         """Whether the emulator repeats actions by chance."""
         return float(world.env.unwrapped.ale.getFloat("repeat_action_probability")) > 0.0
 
-    def save(self) -> bytes:
+    def save(self) -> Token:
         """Emulator, layers and notes."""
         state = self.world.env.unwrapped.ale.cloneState(include_rng=True)
-        return pickle.dumps((state.serialize(), layer_states(self.world.env), self._book()))
+        return state.serialize(), layer_states(self.world.env), self._book()
 
-    def restore(self, token: bytes) -> None:
+    def restore(self, token: Token) -> None:
         """Restore all three; the screen is right from the next step on."""
         from ale_py import ALEState
 
-        state, states, book = pickle.loads(token)
+        state, states, book = token
         self.world.env.unwrapped.ale.restoreState(ALEState(state))
         put_layer_states(self.world.env, states)
         self._note(book)
@@ -331,8 +330,8 @@ def _mean(costs: list[Cost]) -> Cost:
 PASSED_OVER = frozenset({"env", "ale", "model", "data", "spec", "mujoco_renderer", "viewer"})
 
 
-def layer_states(env: Any) -> list[dict[str, bytes]]:
-    """Attributes of the environment and its wrappers, each pickled; those that cannot be are passed over."""
+def layer_states(env: Any) -> list[dict[str, Any]]:
+    """Attributes of the environment and its wrappers, each copied; those that cannot be are passed over."""
     found = []
     for layer in layers(env):
         kept = {}
@@ -340,15 +339,15 @@ def layer_states(env: Any) -> list[dict[str, bytes]]:
             if name in PASSED_OVER or name.endswith("_space"):
                 continue
             try:
-                kept[name] = pickle.dumps(value)
+                kept[name] = copy.deepcopy(value)
             except Exception:  # noqa: BLE001  # renderers, windows, handles: nothing that decides the future
                 continue
         found.append(kept)
     return found
 
 
-def put_layer_states(env: Any, states: list[dict[str, bytes]]) -> None:
+def put_layer_states(env: Any, states: list[dict[str, Any]]) -> None:
     """Set the attributes that `layer_states` returned."""
     for layer, kept in zip(layers(env), states, strict=True):
         for name, value in kept.items():
-            setattr(layer, name, pickle.loads(value))
+            setattr(layer, name, copy.deepcopy(value))
