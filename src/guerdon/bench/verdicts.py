@@ -8,7 +8,6 @@ inconclusive   everything else: the interval meets a bound, seeds are too few, m
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -16,6 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from guerdon.core.errors import ConfigError, did_you_mean
+from guerdon.ledger.estimates import bca_interval
 
 Measures = Mapping[str, Mapping[int, Mapping[str, float | None]]]
 """Arm → seed → measure → value, `None` for what is not known."""
@@ -232,7 +232,7 @@ def interval(values: Sequence[float]) -> Estimate | None:
     student = _student(array)
     if n < BOOTSTRAP:
         return Estimate(mean, *student, f"Student's t over {n} seeds")
-    resampled = _bootstrap(array)
+    resampled = bca_interval(array, RESAMPLES)
     if n >= FEW:
         return Estimate(mean, *resampled, f"BCa bootstrap over {n} seeds")
     low, high = min(student[0], resampled[0]), max(student[1], resampled[1])
@@ -244,22 +244,6 @@ def _student(array: np.ndarray) -> tuple[float, float]:
 
     half = float(t.ppf(0.975, len(array) - 1)) * float(array.std(ddof=1)) / math.sqrt(len(array))
     return float(array.mean()) - half, float(array.mean()) + half
-
-
-def _bootstrap(array: np.ndarray) -> tuple[float, float]:
-    from scipy.stats import bootstrap
-
-    found = (math.nan, math.nan)
-    for method in ("BCa", "percentile"):
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            ends = bootstrap(
-                (array,), np.mean, n_resamples=RESAMPLES, method=method, rng=np.random.default_rng(0)
-            ).confidence_interval
-        found = (float(ends.low), float(ends.high))
-        if all(map(math.isfinite, found)):
-            break
-    return found
 
 
 def _effect(claim: Claim, found: Sequence[float]) -> float | None:

@@ -48,10 +48,11 @@ def mean_interval(values: Sequence[float]) -> tuple[float, Interval | None]:
     if n > _MANY:
         half = 1.959963984540054 * float(array.std(ddof=1)) / math.sqrt(n)
         return mean, (mean - half, mean + half)
-    return mean, _bootstrap(array)
+    return mean, bca_interval(array)
 
 
-def _bootstrap(array: np.ndarray) -> Interval:
+def bca_interval(array: np.ndarray, resamples: int = _RESAMPLES) -> Interval:
+    """The 95 % BCa bootstrap interval of a mean, the same for the same values; percentile where BCa is undefined."""
     from scipy.stats import bootstrap
 
     found: Interval = (math.nan, math.nan)
@@ -59,7 +60,7 @@ def _bootstrap(array: np.ndarray) -> Interval:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             result = bootstrap(
-                (array,), np.mean, n_resamples=_RESAMPLES, method=method, rng=np.random.default_rng(0)
+                (array,), np.mean, n_resamples=resamples, method=method, rng=np.random.default_rng(0)
             ).confidence_interval
         found = (float(result.low), float(result.high))
         if all(map(math.isfinite, found)):
