@@ -61,17 +61,13 @@ class Snapshot(Protocol):
         """What one costs now."""
 
 
-class _Adapter:
+class _Adapter(Snapshot):
+    """What all snapshots share: the timing, and the world's own notes."""
+
     way = ""
 
     def __init__(self, world: Any) -> None:
         self.world = world
-
-    def save(self) -> Token:
-        raise NotImplementedError
-
-    def restore(self, token: Token) -> None:
-        raise NotImplementedError
 
     def cost(self) -> Cost:
         """Save and restore once each, timed."""
