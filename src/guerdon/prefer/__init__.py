@@ -1,0 +1,1 @@
+"""Preferences: rankings, and the queue in which people are asked."""

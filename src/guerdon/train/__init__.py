@@ -1,0 +1,1 @@
+"""Training: advantages, losses and policies, as pure functions and small parts. Needs the extra `train`."""
