@@ -1,0 +1,1 @@
+"""Problems with a continuous, exactly checkable reward, one module each."""
