@@ -36,7 +36,7 @@ class Invalid(Exception):  # noqa: N818  # it says what an answer is, not that t
 
 @dataclass(frozen=True)
 class Verifier(Reward):
-    """Judges one construction by itself. A subclass writes `measure`.
+    """Judges one construction by itself. A subclass writes `measure` (or `weigh`, for measure and parts together).
 
     The score's value is a reward that grows with quality and is never negative: `1 / measured` where less is better,
     `measured` itself where more is. The score's parts hold the measure under its published name.
@@ -62,6 +62,15 @@ class Verifier(Reward):
         """Further parts of a valid answer's score, such as `certified_low` and `certified_high`."""
         return {}
 
+    def weigh(self, content: Any) -> tuple[float, Mapping[str, float]]:
+        """The measure and the further parts at once, where both come out of one computation.
+
+        Raises:
+            Invalid: it is no construction of the asked kind.
+        """
+        measured = self.measure(content)
+        return measured, self.extra(content, measured) if math.isfinite(measured) else {}
+
     def reward(self, measured: float) -> float:
         """The reward for a measure."""
         return 1.0 / measured if self.sense == "min" else measured
@@ -72,10 +81,10 @@ class Verifier(Reward):
 
     def _one(self, content: Any) -> Score:
         try:
-            measured = self.measure(content)
+            measured, extra = self.weigh(content)
             if not math.isfinite(measured) or (self.sense == "min" and measured <= 0):
                 raise Invalid(f"a construction with a finite {self.part}", f"its {self.part} is {measured}")
-            parts = {self.part: float(measured), **self.extra(content, measured)}
+            parts = {self.part: float(measured), **extra}
         except Invalid as invalid:
             return Score.failed(FaultKind.INVALID, str(invalid), "solver")
         return Score(self.reward(measured), parts)
