@@ -50,6 +50,7 @@ GROUPS: Mapping[str, Sequence[Step]] = {
     ],
     "p2": [Step(("optuna==5.0.0", "inspect-ai==0.3.285"))],
     "p5": [Step(("ribs==0.12.0",))],
+    "p9": [Step(("ale-py==0.12.1", "opencv-python-headless==5.0.0.93"))],
     "trl": [Step(("torch==2.13.0",), only_cpu=True), Step(("trl==1.16.0",))],
 }
 

@@ -18,6 +18,7 @@ HEADS = {
     "cpu_ms": "CPU ms",
     "whole_cpu_ms": "whole CPU ms",
     "verdicts_per_core_s": "verdicts/core-s",
+    "frames_per_core_s": "frames/core-s",
     "wall_ms": "wall ms",
     "wall_p50_ms": "p50 ms",
     "wall_p99_ms": "p99 ms",
