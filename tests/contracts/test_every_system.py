@@ -23,12 +23,17 @@ def test_the_card_is_complete_and_the_folder_has_its_name(card: object) -> None:
     assert card.claim  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("card", [card for card in CARDS if card.challenge], ids=lambda card: card.slug)
-def test_the_challenge_is_a_recipe_under_the_slug(card: object) -> None:
-    kind = resolve(card.challenge)  # type: ignore[attr-defined]
+@pytest.mark.parametrize(("name", "place"), [pair for card in CARDS for pair in card.poses.items()])
+def test_challenges_are_recipes_under_their_names(name: str, place: str) -> None:
+    kind = resolve(place)
     assert issubclass(kind, Challenge)
-    assert kind.name == card.slug  # type: ignore[attr-defined]
+    assert kind.name == name
     check_recipe(kind)
+
+
+def test_no_two_systems_have_a_challenge_of_one_name() -> None:
+    names = [name for card in CARDS for name in card.poses]
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize(("card", "name", "place"), SOLVERS)

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,6 +17,7 @@ from guerdon.core.card import Card
 from guerdon.core.challenge import Challenge
 from guerdon.core.errors import ConfigError, did_you_mean
 from guerdon.core.plain import digest
+from guerdon.core.reward import Reward
 from guerdon.core.solver import Solver
 
 _files: dict[str, str] = {}
@@ -41,6 +43,12 @@ def card(slug: str) -> Card:
     if slug not in known:
         raise ConfigError("the name of a system", f"got {slug!r}", did_you_mean(slug, known))
     return known[slug]
+
+
+@cache
+def challenge_places() -> dict[str, tuple[Card, str]]:
+    """The card and "module:Class" of every challenge that has a plain name."""
+    return {name: (card, place) for card in cards().values() for name, place in card.poses.items()}
 
 
 def resolve(name: str) -> Any:
@@ -80,19 +88,66 @@ def loaded_files() -> list[str]:
 
 
 def challenge_class(name: str) -> type[Challenge] | Challenge:
-    """A challenge's class by slug, `module:Class`, or the one challenge in a file (class or ready instance)."""
+    """A challenge's class by name, `module:Class`, or the one challenge in a file (class or ready instance)."""
     return _find(name, Challenge, "challenge")  # type: ignore[no-any-return]
 
 
-def solver_class(name: str, slug: str | None = None) -> type[Solver] | Solver:
-    """A solver's class by its name in a system's card, `module:Class`, or the one solver in a file."""
-    if slug in cards():
-        known = dict(card(slug).solvers)
-        if name in known:
-            return resolve(known[name])  # type: ignore[no-any-return]
-        if ":" not in name and not name.endswith(".py"):
-            raise ConfigError(f"a solver of {slug}", f"got {name!r}", did_you_mean(name, known))
+def reward_named(name: str) -> Reward:
+    """A reward by `module:NAME`, or the one reward in a file; a class is made with its defaults."""
+    found = _find(name, Reward, "reward")
+    made = found() if isinstance(found, type) else found
+    if not isinstance(made, Reward):
+        raise ConfigError("a reward", f"{name} is a {type(made).__name__}", "Decorate the function with @reward")
+    return made
+
+
+def rebuilt(plain: Mapping[str, Any], data: str = "") -> Challenge:
+    """A challenge from its recorded recipe.
+
+    Args:
+        plain: what `recipe` gave.
+        data: where its data is now, if it has moved.
+
+    Raises:
+        ConfigError: its class is not here, or its data is another.
+    """
+    kind = _find(str(plain["kind"]), Challenge, "challenge")
+    if not (isinstance(kind, type) and issubclass(kind, Challenge)):
+        raise ConfigError("the class of a challenge", f"{plain['kind']} is none", "Name the challenge's file")
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in plain.items()
+        if name not in ("kind", "fingerprint")
+    }
+    if data:
+        fields["data"] = data
+    challenge = kind(**fields)
+    expected, found = plain.get("fingerprint"), getattr(challenge, "fingerprint", None)
+    if expected is not None and found is not None and found() != expected:
+        raise ConfigError(
+            "the data that the run was made with", "its digest is another one", "Say where it is with --data PATH"
+        )
+    return challenge
+
+
+def solver_class(name: str, challenge: str | None = None) -> type[Solver] | Solver:
+    """A solver's class by its name in a system's card, `module:Class`, or the one solver in a file.
+
+    A plain name is looked up in the card of the challenge's system first, then in all cards.
+    """
+    known = solver_places(challenge)
+    if name in known:
+        return resolve(known[name])  # type: ignore[no-any-return]
+    if ":" not in name and not name.endswith(".py"):
+        raise ConfigError("the name of a solver", f"got {name!r}", did_you_mean(name, known))
     return _find(name, Solver, "solver")  # type: ignore[no-any-return]
+
+
+def solver_places(challenge: str | None = None) -> dict[str, str]:
+    """Name → "module:Class" of all solvers that have a plain name, those of a challenge's own system first."""
+    own = challenge_places()[challenge][0].solvers if challenge in challenge_places() else ()
+    others = [pair for card in cards().values() for pair in card.solvers if pair[0] not in dict(own)]
+    return dict([*own, *others])
 
 
 def _find(name: str, kind: type, word: str) -> Any:
@@ -104,11 +159,10 @@ def _find(name: str, kind: type, word: str) -> Any:
             return resolve(name)
         except (ImportError, AttributeError) as error:
             raise ConfigError(f"a {word} as module:Class", str(error), "Check the module and the name") from None
-    if word == "challenge":
-        found = card(name).challenge
-        if found:
-            return resolve(found)
-    raise ConfigError(f"a {word}", f"got {name!r}", f"Give module:Class or FILE.py; {did_you_mean(name, cards())}")
+    places = challenge_places() if word == "challenge" else {}
+    if name in places:
+        return resolve(places[name][1])
+    raise ConfigError(f"a {word}", f"got {name!r}", f"Give module:Class or FILE.py; {did_you_mean(name, places)}")
 
 
 def _pick(module: ModuleType, attribute: str, kind: type, word: str, path: str) -> Any:

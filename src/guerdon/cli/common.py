@@ -12,6 +12,9 @@ LedgerOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, the start of one, or `last`.")]
 WorkersOption = Annotated[str, typer.Option("--workers", "-w", help="inline, processes:N or ray[:ADDRESS].")]
+ChallengeOption = Annotated[
+    str | None, typer.Option(help="Where the run's challenge is, if in a file of one's own: FILE.py[:NAME].")
+]
 DEFAULT_LEDGER = "guerdon.db"
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from guerdon.cli import out
-from guerdon.cli.common import DEFAULT_LEDGER, JsonOption, LedgerOption, RunArgument, WorkersOption, make_app
+from guerdon.cli.common import (
+    DEFAULT_LEDGER,
+    ChallengeOption,
+    JsonOption,
+    LedgerOption,
+    RunArgument,
+    WorkersOption,
+    make_app,
+)
 from guerdon.core.errors import ConfigError
 
 
@@ -21,45 +29,32 @@ def app(name: str, _: list[str]) -> typer.Typer:
 def rejudge(
     run: RunArgument = "last",
     which: Annotated[str, typer.Option(help="host-faults, faults, or all.")] = "host-faults",
+    reward: Annotated[str, typer.Option(help="Another judge than the challenge's: module:NAME or FILE.py:NAME.")] = "",
+    challenge: ChallengeOption = None,
     data: Annotated[str, typer.Option(help="Where the challenge's data is now, if it has moved.")] = "",
     reason: Annotated[str, typer.Option(help="Recorded with each new verdict.")] = "",
     workers: WorkersOption = "inline",
     ledger: LedgerOption = DEFAULT_LEDGER,
     json: JsonOption = False,
 ) -> None:
-    """Judge recorded attempts again, with the same challenge. Views take the newest verdict; none is erased."""
+    """Judge recorded attempts again, with the same challenge. Views take the newest verdict; none is erased.
+
+    With another judge, say --which all; a run that goes on is still told what its own judge said.
+    """
     from guerdon.bench import rejudge as bench
+    from guerdon.bench.loading import rebuilt, reward_named
+    from guerdon.bench.showing import from_file
     from guerdon.ledger import Ledger
 
     if which not in ("host-faults", "faults", "all"):
         raise ConfigError("--which is host-faults, faults or all", f"got {which!r}", "Pick one")
     with Ledger.open(ledger, create=False) as book:
         row = book.run(run)
-        challenge = rebuild(dict(row.recipe)["challenge"], data)
+        posed = from_file(challenge, row) if challenge else rebuilt(row.recipe["challenge"], data)  # type: ignore[arg-type]
         chosen: Literal["host-faults", "faults", "all"] = which  # type: ignore[assignment]
-        count = bench.rejudge(book, row.id, challenge, which=chosen, reason=reason, workers=workers)
+        judge = reward_named(reward) if reward else None
+        count = bench.rejudge(book, row.id, posed, judge=judge, which=chosen, reason=reason, workers=workers)
     if json:
         out.say_json({"run": row.id, "judged_again": count})
     else:
         out.console().print(f"{count} attempts of {row.id} judged again", markup=False)
-
-
-def rebuild(plain: Any, data: str) -> Any:
-    """A challenge from its recorded recipe."""
-    from guerdon.bench.loading import resolve
-
-    kind = resolve(plain["kind"])
-    fields = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in plain.items()
-        if name not in ("kind", "fingerprint")
-    }
-    if data:
-        fields["data"] = data
-    challenge = kind(**fields)
-    expected = plain.get("fingerprint")
-    if expected is not None and challenge.fingerprint() != expected:
-        raise ConfigError(
-            "the data that the run was made with", "its digest is another one", "Say where it is with --data PATH"
-        )
-    return challenge

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from guerdon.cli import out
-from guerdon.cli.common import DEFAULT_LEDGER, JsonOption, LedgerOption, RunArgument, make_app
+from guerdon.cli.common import DEFAULT_LEDGER, ChallengeOption, JsonOption, LedgerOption, RunArgument, make_app
 from guerdon.core.plain import Blob
-from guerdon.ledger import Ledger, views
+from guerdon.ledger import Ledger, RunRow, views
 
+if TYPE_CHECKING:
+    from guerdon.bench.showing import Showing
 COLOURS = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
 
 
@@ -66,12 +69,14 @@ def _when(created: float) -> str:
 def show(
     run: RunArgument = "last",
     top: Annotated[int, typer.Option(help="How many of the best answers to show.")] = 5,
+    challenge: ChallengeOption = None,
     ledger: LedgerOption = DEFAULT_LEDGER,
     json: JsonOption = False,
 ) -> None:
     """One run: figures, best answers, faults."""
     with Ledger.open(ledger, create=False) as book:
-        found = summary(book, book.run(run).id, top)
+        row = book.run(run)
+        found = summary(book, row.id, top, _showing(book, row, challenge))
     if json:
         out.say_json(found)
     else:
@@ -84,6 +89,7 @@ def report(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the page.")] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show scores of aggregate and sealed splits.")] = False,
+    challenge: ChallengeOption = None,
     ledger: LedgerOption = DEFAULT_LEDGER,
     json: JsonOption = False,
 ) -> None:
@@ -92,14 +98,25 @@ def report(
 
     with Ledger.open(ledger, create=False) as book:
         names = [book.run(name).id for name in runs or ["last"]]
-        path = write(book, names, output or Path(f"guerdon-{'-'.join(names[:3])}.html"), reveal=reveal)
+        target = output or Path(f"guerdon-{'-'.join(names[:3])}.html")
+        views = {name: _showing(book, book.run(name), challenge) for name in names}
+        path = write(book, names, target, reveal=reveal, views=views)
+        why_not = [view.why_not for view in views.values() if view.why_not and challenge]
     if json:
         out.say_json({"runs": names, "path": str(path.resolve())})
     else:
         out.console().print(f"Wrote {path}. Open it: file://{path.resolve()}", markup=False, soft_wrap=True)
+        for reason in why_not:
+            out.console().print(f"Without pictures: {out.clean(reason)}", markup=False, soft_wrap=True)
 
 
-def summary(book: Ledger, run: str, top: int = 5) -> dict[str, Any]:
+def _showing(book: Ledger, row: RunRow, challenge: str | None) -> Showing:
+    from guerdon.bench.showing import Showing, from_file
+
+    return Showing(book, row, from_file(challenge, row) if challenge else None)
+
+
+def summary(book: Ledger, run: str, top: int = 5, view: Showing | None = None) -> dict[str, Any]:
     """Everything `show` says of a run, as plain data."""
     row = book.run(run)
     found: dict[str, Any] = {
@@ -122,9 +139,13 @@ def summary(book: Ledger, run: str, top: int = 5) -> dict[str, Any]:
     found["at_top"] = len(_at_top(book, run, row.recipe.get("top")))
     found["pass_at_k"] = _pass_at_k(book, run) if row.recipe.get("independent") and row.recipe.get("top") == 1.0 else []
     found["best"] = [
-        {"task": a.answer.task, "score": v.score.value, "attempt": a.id, "answer": plain(a.answer.content)}
+        {
+            "task": a.answer.task, "score": v.score.value, "parts": dict(v.score.parts), "attempt": a.id,
+            "answer": plain(a.answer.content),
+            "landmarks": [dataclasses.asdict(mark) for mark in view.landmarks(a.answer.task)] if view else [],
+        }
         for a, v in views.best(book, run, top)
-    ]
+    ]  # fmt: skip
     return found
 
 
@@ -173,11 +194,34 @@ def tell_summary(found: dict[str, Any]) -> None:
     for item in found.get("best", []):
         score = (f"{out.figure(item['score']):>6} ", "green")
         console.print(Text.assemble(score, (out.clean(item["task"]), "bold"), f"  {short(item['answer'])}"))
+    firsts = {item["task"]: item for item in reversed(found.get("best", []))}
+    for item in firsts.values():
+        if item["landmarks"]:
+            _tell_landmarks(console, item)
     if found["faults"]:
         rows = [[f["kind"], f["whose"], f["count"], short(f["example"])] for f in found["faults"]]
         console.print(
             out.table("Faults (no score; not counted as zero)", ["kind", "whose", "count", "for example"], rows)
         )
+
+
+def _tell_landmarks(console: Any, item: dict[str, Any]) -> None:
+    """The best of this run beside published values."""
+    measures = list(dict.fromkeys(mark["measure"] for mark in item["landmarks"]))
+    rows = [["this run, verified", name or "score", precise(_measured(item, name)), ""] for name in measures]
+    marks = item["landmarks"]
+    rows += [[m["name"], m["measure"] or "score", precise(m["value"]), m["source"]] for m in marks]
+    console.print(out.table(f"{item['task']}, beside published values", ["whose", "measure", "value", "source"], rows))
+
+
+def _measured(item: dict[str, Any], name: str) -> float | None:
+    value: float | None = item["parts"].get(name) if name else item["score"]
+    return value
+
+
+def precise(value: float | None) -> str:
+    """A number with nine digits, for values whose last digits are what matters."""
+    return "–" if value is None else f"{value:,.9g}"
 
 
 def interval(row: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from guerdon.core.errors import ConfigError
 if TYPE_CHECKING:
     from guerdon.bench.bench import Progress as Standing
     from guerdon.bench.run import Run
+    from guerdon.core.challenge import Challenge
     from guerdon.ledger import Ledger
 
 RUN_FIELDS = ("budget", "seed", "split", "workers", "ledger", "sandbox", "patience")
@@ -50,10 +51,11 @@ def app(name: str, arguments: list[str]) -> typer.Typer:
 
 
 def _solvers(challenge: str) -> str:
-    from guerdon.bench.loading import cards
+    from guerdon.bench.loading import challenge_places
 
-    known = cards().get(challenge)
-    return f"Known: {', '.join(name for name, _ in known.solvers)}" if known else "Give module:Class or FILE.py[:NAME]"
+    if challenge not in challenge_places():
+        return "Give its name, module:Class or FILE.py[:NAME]"
+    return f"Known: {', '.join(name for name, _ in challenge_places()[challenge][0].solvers)}"
 
 
 def _command(challenge: str | None, solver: str | None) -> tuple[list[Flag], Callable[..., Any]]:
@@ -72,7 +74,7 @@ def _command(challenge: str | None, solver: str | None) -> tuple[list[Flag], Cal
 
 def _solve(posed: Any, found: Any) -> Callable[..., None]:
     def solve(
-        challenge: Annotated[str, typer.Argument(help="A system's slug, module:Class, or FILE.py[:NAME].")],
+        challenge: Annotated[str, typer.Argument(help="Its name, module:Class, or FILE.py[:NAME].")],
         solver: Annotated[
             str, typer.Option("--solver", "-s", help="A solver's name, module:Class, or FILE.py[:NAME].")
         ],
@@ -108,7 +110,7 @@ def _solve(posed: Any, found: Any) -> Callable[..., None]:
                     worker, problem, ledger=book, split=split, seed=seed, budget=budget, workers=workers,
                     resume=not fresh, patience_s=patience, on_progress=on_progress,
                 )  # fmt: skip
-            _tell(result, book, ledger, time.monotonic() - start, json)
+            _tell(result, book, ledger, time.monotonic() - start, json, problem)
         if result.status == "interrupted":
             raise typer.Exit(130)
 
@@ -196,10 +198,11 @@ def figures(at: Standing) -> str:
     return out.clean(" · ".join(parts))
 
 
-def _tell(result: Run, book: Ledger, ledger: str, seconds: float, json: bool) -> None:
+def _tell(result: Run, book: Ledger, ledger: str, seconds: float, json: bool, challenge: Challenge) -> None:
+    from guerdon.bench.showing import Showing
     from guerdon.cli.show import summary, tell_summary
 
-    found = summary(book, result.id)
+    found = summary(book, result.id, view=Showing(book, book.run(result.id), challenge))
     if json:
         out.say_json({**found, "reason": result.reason, "wall_seconds": round(seconds, 3)})
         return

@@ -55,7 +55,8 @@ def _record(document: dict[str, Any] | None) -> list[str]:
 def _show(item: Card, document: dict[str, Any] | None) -> None:
     console = out.console()
     lines = [f"{item.title} ({item.year})", "", f"Claims: {item.claim}", "", f"Here: {item.differs}", ""]
-    lines += [f"Solve: guerdon solve {item.slug} --solver {name}" for name, _ in item.solvers]
+    if item.poses and item.solvers:
+        lines += [f"Solve: guerdon solve {'|'.join(item.poses)} --solver {'|'.join(name for name, _ in item.solvers)}"]
     lines += ["", *(f"Source: {source}" for source in item.sources), ""]
     console.print("\n".join(lines), markup=False)
     if document is None:

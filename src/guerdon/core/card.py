@@ -16,7 +16,8 @@ class Card:
         claim: the headline claim, in one sentence.
         differs: at most six lines: what is new here compared with the shared rooms.
         sources: papers and repositories.
-        challenge: "module:Class" of its challenge, if it has one.
+        challenge: "module:Class" of the challenge that has the slug as its name, if there is one.
+        challenges: name → "module:Class" of further challenges, under names of their own.
         solvers: name → "module:Class" of its solvers.
     """
 
@@ -27,4 +28,11 @@ class Card:
     differs: str
     sources: tuple[str, ...] = ()
     challenge: str | None = None
+    challenges: tuple[tuple[str, str], ...] = ()
     solvers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def poses(self) -> dict[str, str]:
+        """All its challenges by name, that of the slug first."""
+        own = {} if self.challenge is None else {self.slug: self.challenge}
+        return {**own, **dict(self.challenges)}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from guerdon.core.errors import ChallengeError, did_you_mean
 from guerdon.core.plain import canonical
@@ -44,6 +44,38 @@ class Probes:
     oracle_judge: Reward | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Landmark:
+    """A published value to see a result beside. It is shown and never scored against.
+
+    Args:
+        name: whose it is, and under which conditions if they are others.
+        value: the number.
+        measure: the part of a score that it is a value of; "" is the score itself.
+        source: where it was published.
+    """
+
+    name: str
+    value: float
+    measure: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Something to look at where people would rather look than read.
+
+    Args:
+        caption: what is to be seen, in words for those who cannot.
+        media: its type.
+        data: the file's bytes.
+    """
+
+    caption: str
+    media: Literal["image/png", "image/gif", "image/svg+xml"]
+    data: bytes
+
+
 class Challenge:
     """Base of every challenge. Subclass as a frozen dataclass: its fields say which data it is made of.
 
@@ -76,6 +108,14 @@ class Challenge:
     def probes(self, tasks: Sequence[Task]) -> Probes:
         """Oracle, do-nothing and cheating answers for some of its tasks."""
         return Probes()
+
+    def landmarks(self, task: Task) -> Sequence[Landmark]:
+        """Published values for a task."""
+        return ()
+
+    def pictures(self, task: Task, answer: Answer) -> Sequence[Picture]:
+        """What an answer looks like; asked for the best answers when a report is made. Nothing for a malformed one."""
+        return ()
 
     def secrets(self, tasks: Sequence[Task]) -> list[str]:
         """Texts that must not be found in any task; by default the keys, where they are longer than 8 characters."""

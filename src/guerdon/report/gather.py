@@ -256,6 +256,7 @@ def _totals(row: RunRow, seen: _Pass, steps: Sequence[StepRow]) -> Totals:
         seconds=float(sum(step.seconds for step in steps)) if steps else None,
         tokens=max(tokens, seen.tokens or 0) if tokens or seen.tokens is not None else None,
         sandbox_seconds=float(sum(step.sandbox_seconds for step in steps)) if steps and sandboxed else None,
+        frames=sum(step.frames for step in steps),
     )
 
 

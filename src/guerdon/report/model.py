@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from guerdon.core.challenge import Landmark, Picture
 from guerdon.core.plain import Json
 from guerdon.core.task import Answer
 from guerdon.ledger import RunRow
@@ -22,6 +24,16 @@ class Estimate:
     value: float | None
     low: float | None = None
     high: float | None = None
+
+
+class View(Protocol):
+    """What a challenge can show of a run beside its figures."""
+
+    def landmarks(self, task: str) -> Sequence[Landmark]:
+        """Published values for a task."""
+
+    def pictures(self, answer: Answer) -> Sequence[Picture]:
+        """What an answer looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +157,7 @@ class Totals:
     seconds: float | None
     tokens: int | None
     sandbox_seconds: float | None
+    frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)

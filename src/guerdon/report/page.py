@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import os
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,12 @@ from guerdon.report import commands, text
 from guerdon.report.estimates import standings
 from guerdon.report.figures import figures, names, ranking, whose_fault
 from guerdon.report.gather import gather
-from guerdon.report.model import Ancestor, RunReport, TaskLine
+from guerdon.report.model import Ancestor, RunReport, TaskLine, View
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from guerdon.core.challenge import Landmark, Picture
     from guerdon.ledger import Ledger
 
 SHOWN = 200
@@ -33,6 +35,10 @@ LETTERS = 6000
 """Most characters shown of one answer."""
 PAGE = 500_000
 """Most bytes of answers on one page."""
+PICTURED = 8
+"""Most tasks of one run whose best answer is drawn."""
+PICTURES = 8_000_000
+"""Most bytes of pictures on one page."""
 RUNS = 24
 """Most runs on one page: as many as there are different lines."""
 
@@ -64,15 +70,32 @@ class AnswerView:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureView:
+    """A picture as shown: its caption, and its bytes as a data address."""
+
+    caption: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class TaskView:
     """A task as shown, with its best answer while there is room on the page."""
 
     line: TaskLine
     answer: AnswerView | None
     lineage: tuple[Ancestor, ...]
+    pictures: tuple[PictureView, ...] = ()
+    landmarks: tuple[Landmark, ...] = ()
 
 
-def render(ledger: Ledger, run_ids: Sequence[str], *, title: str | None = None, reveal: bool = False) -> str:
+def render(
+    ledger: Ledger,
+    run_ids: Sequence[str],
+    *,
+    title: str | None = None,
+    reveal: bool = False,
+    views: Mapping[str, View] | None = None,
+) -> str:
     """A page on one run, or on several runs of one challenge side by side. The same ledger gives the same page.
 
     Args:
@@ -80,6 +103,7 @@ def render(ledger: Ledger, run_ids: Sequence[str], *, title: str | None = None, 
         run_ids: their ids, or unambiguous beginnings of them.
         title: of the page; by default the challenge and the solver.
         reveal: show scores of single answers on splits that are not open.
+        views: by run id, what its challenge can show beside the figures: pictures and published values.
 
     Returns:
         HTML text that needs nothing else: no script, no font, no picture from elsewhere.
@@ -96,7 +120,8 @@ def render(ledger: Ledger, run_ids: Sequence[str], *, title: str | None = None, 
     lines = standings(reports) if several and not any(report.hidden for report in reports) else []
     where = commands.place(ledger.url)
     labels = names(reports)
-    room = _Room(PAGE // len(reports))
+    room = _Room(PAGE // len(reports), PICTURES // len(reports))
+    shown = max(SHOWN // len(reports), FEWEST)
     context = {
         "title": title or _title(reports),
         "reports": reports,
@@ -109,7 +134,7 @@ def render(ledger: Ledger, run_ids: Sequence[str], *, title: str | None = None, 
         "ranking": ranking(reports, lines) if lines else None,
         "recipes": [commands.toml(report.row) for report in reports],
         "figures": figures(reports),
-        "tasks": [_tasks(report, room.again(), max(SHOWN // len(reports), FEWEST)) for report in reports],
+        "tasks": [_tasks(report, room.again(), shown, (views or {}).get(report.row.id)) for report in reports],
         "matrix": _matrix(reports) if several else [],
         "commands": [commands.commands(report.row, where) for report in reports],
         "compare": commands.compare([report.row for report in reports], where),
@@ -121,14 +146,20 @@ def render(ledger: Ledger, run_ids: Sequence[str], *, title: str | None = None, 
 
 
 def write(
-    ledger: Ledger, run_ids: Sequence[str], path: str | Path, *, title: str | None = None, reveal: bool = False
+    ledger: Ledger,
+    run_ids: Sequence[str],
+    path: str | Path,
+    *,
+    title: str | None = None,
+    reveal: bool = False,
+    views: Mapping[str, View] | None = None,
 ) -> Path:
     """Write the page of `render` to a file, whole or not at all.
 
     Returns:
         The path written.
     """
-    page = render(ledger, run_ids, title=title, reveal=reveal)
+    page = render(ledger, run_ids, title=title, reveal=reveal, views=views)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".report-", suffix=".html", dir=target.parent)
@@ -214,8 +245,8 @@ def _cards(report: RunReport) -> list[Card]:
         cards.append(Card("Sandbox time", text.UNKNOWN, note))
     else:
         cards.append(Card("Sandbox time", text.duration(totals.sandbox_seconds), "summed over workers"))
-    if "frames" in row.budget:
-        cards.append(Card("Frames", text.UNKNOWN, _limit(report, "frames")))
+    if totals.frames or "frames" in row.budget:
+        cards.append(Card("Frames", text.count(totals.frames), _limit(report, "frames") or "steps of the world"))
     return cards
 
 
@@ -252,14 +283,25 @@ def _limit(report: RunReport, name: str) -> str:
 
 
 class _Room:
-    """Bytes left on the page for answers, counted as escaped."""
+    """Bytes left on the page for answers, counted as escaped, and for pictures."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, pictures: int) -> None:
         self._size = self._left = size
+        self._pictures = self._pictures_left = pictures
 
     def again(self) -> _Room:
         """As much room again, for the next run."""
-        return _Room(self._size)
+        return _Room(self._size, self._pictures)
+
+    def draw(self, pictures: Sequence[Picture]) -> tuple[PictureView, ...]:
+        """As many pictures as there is room for."""
+        views = []
+        for picture in pictures:
+            if len(picture.data) <= self._pictures_left:
+                self._pictures_left -= len(picture.data)
+                address = f"data:{picture.media};base64,{base64.b64encode(picture.data).decode('ascii')}"
+                views.append(PictureView(text.line(picture.caption, 300), address))
+        return tuple(views)
 
     def show(self, line: TaskLine) -> AnswerView | None:
         """As much of an answer as there is room for; `None` when there is none left."""
@@ -275,9 +317,17 @@ class _Room:
         return AnswerView(kind, part, len(whole) - len(part))
 
 
-def _tasks(report: RunReport, room: _Room, most: int) -> list[TaskView]:
+def _tasks(report: RunReport, room: _Room, most: int, view: View | None) -> list[TaskView]:
     order = sorted(report.tasks, key=lambda line: (line.best is None, -(line.best or 0.0)))
-    return [TaskView(line, room.show(line), line.lineage) for line in order[:most]]
+    views = [TaskView(line, room.show(line), line.lineage) for line in order[:most]]
+    if view is None:
+        return views
+    drawn = [
+        replace(item, pictures=room.draw(view.pictures(item.line.answer)), landmarks=(*view.landmarks(item.line.task),))
+        for item in views[:PICTURED]
+        if item.line.answer is not None
+    ]
+    return drawn + views[len(drawn) :]
 
 
 def _matrix(reports: Sequence[RunReport]) -> list[tuple[str, list[TaskLine | None]]]:

@@ -101,6 +101,15 @@ def number(value: float | None, digits: int = 4) -> str:
     return text.replace("-", "−") if text.startswith("-") else text
 
 
+def precise(value: float | None) -> str:
+    """A number with up to nine digits, for values whose last digits are what matters.
+
+    >>> precise(0.380876), precise(None)
+    ('0.380876', 'unknown')
+    """
+    return UNKNOWN if value is None else f"{value:,.9g}".replace("-", "−")
+
+
 def fixed(value: float | None) -> str:
     """A number as `number`, with the decimals that its neighbours in a column have.
 
