@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from guerdon.core.plain import Json
 
@@ -116,8 +116,3 @@ class Proposer(Protocol[Policy]):
 
     def load(self, folder: Path) -> Policy:
         """Read what `save` wrote."""
-
-
-def plain_start(content: Any) -> Json:
-    """The construction of a start state's content, whichever form it has."""
-    return content["construction"] if isinstance(content, Mapping) else content
