@@ -1,4 +1,3 @@
-# ruff: noqa: N803, N806  # axis suffixes, as in logp_NT
 """The entropic objective of TTT-Discover: training for the best of a group rather than for its mean.
 
     J_β = log E[exp(β R)]        its gradient weighs an attempt by exp(β R) / E[exp(β R)]
