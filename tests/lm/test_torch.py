@@ -11,6 +11,7 @@ transformers = pytest.importorskip("transformers")
 
 from guerdon.core.errors import ConfigError  # noqa: E402
 from guerdon.lm import Message, Model, Sampling, Torch, cached, decode  # noqa: E402
+from guerdon.lm.prompts import derived_seed  # noqa: E402
 
 TEMPLATE = (
     "{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content }}<|end|>\n{% endfor %}"
@@ -247,3 +248,20 @@ def test_a_folder_is_loaded_and_pickled_weights_are_not(tmp_path: Any) -> None:
 def test_odd_sources_are_refused(source: str, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Torch(source, **options)
+
+
+def test_rows_of_ids_are_continued_as_their_prompts_are() -> None:
+    model = tiny(batch=2)
+    sampling = Sampling(max_tokens=12, seed=3, logprobs=True)
+    [[one, two]] = model.generate(["hello"], Sampling(max_tokens=12, seed=3, n=2, logprobs=True))
+    seeds = [derived_seed(3, "hello", index) for index in range(2)]
+    rows = [decode.Row(model.encode("hello"), seed, 12) for seed in seeds]
+    empty, full = decode.Row([], 0, 5), decode.Row([3], 0, 0)
+    model.extend([*rows, empty, full], sampling)
+    for row, made in zip(rows, (one, two), strict=True):
+        assert (len(row.made), row.finish) == (made.tokens, made.finish)
+        assert row.logprobs == pytest.approx(made.logprobs, abs=1e-4)
+        ended = row.made[-1] in model.ends
+        assert model.decoded(row.made[:-1] if ended else row.made) == made.text
+    assert empty.finish is full.finish is None
+    assert model.markup("<|end|>a") == [1, *model.encode("a")]

@@ -163,6 +163,10 @@ class Torch(Closing):
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
         return ids
 
+    def markup(self, text: str) -> list[int]:
+        """Ids of a text in which special tokens are special, none added: marks that the program itself writes."""
+        return self._markup(text)
+
     def _literal(self, text: str) -> list[int]:
         """Ids of a text in which special tokens are plain text."""
         ids: list[int] = self.tokenizer(encodable(text), add_special_tokens=False, split_special_tokens=True).input_ids
@@ -181,14 +185,28 @@ class Torch(Closing):
             room = sampling.max_tokens if self.context is None else min(sampling.max_tokens, self.context - len(ids))
             seeds = [derived_seed(sampling.seed, prompt, index) for index in range(sampling.n)]
             rows += [decode.Row(ids, seed, room) for seed in seeds]
+        self.extend(rows, sampling)
+        made = [self._generation(row, sampling) for row in rows]
+        return [made[start : start + sampling.n] for start in range(0, len(made), sampling.n)]
+
+    def extend(self, rows: Sequence[decode.Row], sampling: Sampling = DEFAULT) -> None:
+        """Produce tokens after given ones, for callers that work with ids (training, prefilled answers).
+
+        Args:
+            rows: ids, seed and room of each; filled in place. One without ids or room stays as it is.
+            sampling: how to draw; its `n`, `seed` and `max_tokens` mean nothing here.
+        """
         ready = sorted((row for row in rows if row.ids and row.most > 0), key=lambda row: len(row.ids))
         with self._inference():
             for start in range(0, len(ready), self._batch):
                 some = ready[start : start + self._batch]
                 stop = self._stopper(sampling.stop)
                 decode.decode(self.model, some, sampling, ends=self._ends, pad=self._pad, stopped=stop)
-        made = [self._generation(row, sampling) for row in rows]
-        return [made[start : start + sampling.n] for start in range(0, len(made), sampling.n)]
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """Ids of the tokens that end a text."""
+        return self._ends
 
     def _stopper(self, stops: tuple[str, ...]) -> Any:
         # A token spells at least one byte, so a stop text that has just ended lies in the last tokens.

@@ -145,8 +145,7 @@ class Policy:
 
     Args:
         model: the transformers model; adapters are put into it in place.
-        lora: the adapter, or `None` to train all parameters.
-        seed: of the adapter's random half.
+        lora: the adapter, or `None` to train all parameters. One model may carry several, by their settings.
         most_tokens: tokens of one micro-batch, padding included; a longer sequence is a micro-batch of its own.
         checkpointing: recompute activations in the backward pass, for long sequences.
 
@@ -159,7 +158,6 @@ class Policy:
         model: Any,
         *,
         lora: Lora | None = None,
-        seed: int = 0,
         most_tokens: int = 16_384,
         checkpointing: bool = False,
     ) -> None:
@@ -167,15 +165,22 @@ class Policy:
             raise ConfigError("most_tokens is at least 1", f"got {most_tokens}", "Raise it")
         self.most_tokens, self._checkpointing = most_tokens, checkpointing
         self._model = model
-        self._name = "" if lora is None else "a" + digest("adapter", recipe(lora), seed)[:12]
-        self._adapters = None if lora is None else _adapted(model, lora, self._name, seed)
-        named = model.named_parameters()
-        self._trained = {name: each for name, each in named if lora is None or f".{self._name}." in f"{name}."}
-        self._first = {name: each.detach().cpu().clone() for name, each in self._trained.items()}
+        self._name = "" if lora is None else "a" + digest("adapter", recipe(lora))[:12]
+        self._adapters = None if lora is None else _adapted(model, lora, self._name)
+        mark = f".{self._name}."
+        ours = {name: each for name, each in model.named_parameters() if lora is None or mark in f"{name}."}
+        self._trained = {name.replace(mark, "."): each for name, each in ours.items()}
+        self._first = {} if lora else self._weights()
 
-    def start(self) -> Snapshot:
-        """The snapshot before any step."""
-        return Snapshot(dict(self._first))
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {name: each.detach().cpu().clone() for name, each in self._trained.items()}
+
+    def start(self, seed: int = 0) -> Snapshot:
+        """The snapshot before any step: an adapter drawn from `seed`, or the parameters as they were found."""
+        if self._adapters is None:
+            return Snapshot(dict(self._first))
+        self._adapters.draw(self._name, seed)
+        return Snapshot(self._weights())
 
     def load(self, snapshot: Snapshot) -> None:
         """Put a snapshot's tensors into the model, for sampling.
@@ -281,15 +286,17 @@ class Policy:
 
     @contextlib.contextmanager
     def _for_training(self) -> Iterator[None]:
-        wanted = {name: each.requires_grad for name, each in self._model.named_parameters()}
         with self.active(), self._mode(self._checkpointing):
-            for name, each in self._model.named_parameters():
-                each.requires_grad_(name in self._trained)
+            wanted = [(each, each.requires_grad) for each in self._model.parameters()]
+            for each, _ in wanted:
+                each.requires_grad_(False)
+            for each in self._trained.values():
+                each.requires_grad_(True)
             try:
                 yield
             finally:
-                for name, each in self._model.named_parameters():
-                    each.requires_grad_(wanted[name])
+                for each, before in wanted:
+                    each.requires_grad_(before)
 
     @contextlib.contextmanager
     def _mode(self, checkpointing: bool) -> Iterator[None]:
@@ -335,8 +342,7 @@ class Policy:
         def kept(key: str) -> dict[str, torch.Tensor]:
             return {name: optimiser.state[self._trained[name]][key].detach().cpu().clone() for name in names}
 
-        weights = {name: self._trained[name].detach().cpu().clone() for name in names}
-        return Snapshot(weights, kept("exp_avg"), kept("exp_avg_sq"), snapshot.steps + 1)
+        return Snapshot(self._weights(), kept("exp_avg"), kept("exp_avg_sq"), snapshot.steps + 1)
 
 
 def portions(lengths: Sequence[int], most: int) -> list[list[int]]:
@@ -458,6 +464,17 @@ class _Adapters:
             self._around.add_adapter(name, config)
             self._set(self._now)
 
+    def draw(self, name: str, seed: int) -> None:
+        """Draw its tensors anew, as before any training."""
+        import torch
+        from peft.tuners.lora import LoraLayer
+
+        with _own_draws(), torch.no_grad():
+            torch.manual_seed(seed)
+            for part in self._around.modules():
+                if isinstance(part, LoraLayer) and name in part.r:
+                    part.reset_lora_parameters(name, True)
+
     @contextlib.contextmanager
     def use(self, name: str | None) -> Iterator[None]:
         """With that one in force."""
@@ -477,28 +494,32 @@ class _Adapters:
             self._around.base_model.set_adapter(name)
 
 
-def _adapted(model: Any, lora: Lora, name: str, seed: int) -> _Adapters:
-    """The adapters of a model, this one among them, drawn from its seed."""
+def _own_draws() -> Any:
+    """Random numbers drawn inside leave torch's global generators as they were."""
+    import torch
+
+    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
+
+
+def _adapted(model: Any, lora: Lora, name: str) -> _Adapters:
+    """The adapters of a model, this one among them."""
     try:
         import peft
     except ImportError:
         got = "peft is not installed"
         raise ConfigError("adapters are made by peft", got, 'Run pip install "guerdon[train]"') from None
-    import torch
-
     targets: Any = lora.targets[0] if len(lora.targets) == 1 else list(lora.targets)
     config = peft.LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, lora_dropout=0.0, bias="none", task_type="CAUSAL_LM"
     )
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        try:
+    try:
+        with _own_draws():
             if not hasattr(model, "_guerdon_adapters"):
                 model._guerdon_adapters = _Adapters(model, config, name)
             model._guerdon_adapters.add(config, name)
-        except ValueError as error:
-            said = " ".join(str(error).split())[:200]
-            raise ConfigError("an adapter fits some layers", said, "Name layers of this model in targets") from None
+    except ValueError as error:
+        said = " ".join(str(error).split())[:200]
+        raise ConfigError("an adapter fits some layers", said, "Name layers of this model in targets") from None
     made: _Adapters = model._guerdon_adapters
     return made
 
