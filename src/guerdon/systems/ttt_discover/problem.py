@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from guerdon.core.challenge import Challenge
 from guerdon.core.errors import RewardError
 from guerdon.core.plain import Json
-from guerdon.core.reward import Range, Reward
+from guerdon.core.reward import Reward
 from guerdon.core.score import FaultKind, Score
 from guerdon.core.task import Case, Task
 
@@ -46,7 +46,7 @@ class Verifier(Reward):
         sense: whether the measure is to be small ("min") or large ("max").
     """
 
-    range: Range = (0.0, math.inf)
+    range = (0.0, math.inf)  # no field: an infinity is no plain data
     part: ClassVar[str] = "value"
     sense: ClassVar[Sense] = "max"
 
