@@ -19,10 +19,12 @@ HOW = {
     "landlock": "use Linux 5.13 or newer with Landlock among its security modules (CONFIG_LANDLOCK, lsm=landlock,...)",
     "trusted": 'pass backend="trusted" to run code that you wrote yourself; it isolates nothing',
 }
-_passed: dict[str, str] = {}  # kind: identity, of the kinds whose self-test passed in this process
+_passed: dict[str, str] = {}  # kind (with programs or not): identity, where the self-test passed in this process
 
 
-def open_sandbox(backend: str = "auto", *, workers: int = 1, imports: Sequence[str] = ()) -> Sandbox:
+def open_sandbox(
+    backend: str = "auto", *, workers: int = 1, imports: Sequence[str] = (), programs: Sequence[str] = ()
+) -> Sandbox:
     """A sandbox that has passed its self-test.
 
     Args:
@@ -30,6 +32,9 @@ def open_sandbox(backend: str = "auto", *, workers: int = 1, imports: Sequence[s
         workers: how many jobs run at the same time, each in a zygote of its own.
         imports: modules that are imported once, before any job (`numpy`, `typing`); others may be imported by the job
             itself if they belong to the standard library.
+        programs: of the system (`g++`), that jobs may start; they lie in `/usr/bin`, with the system's libraries and
+            headers. With any, a job may also start what it writes into its scratch space. All other walls stand for
+            what is started, too. `landlock` starts no programs.
 
     Raises:
         ConfigError: the self-test finds no temporary folder.
@@ -48,10 +53,12 @@ def open_sandbox(backend: str = "auto", *, workers: int = 1, imports: Sequence[s
         raise SandboxError("workers is one or more", f"got {workers}", "Pass workers=1")
     for name in imports:
         layout.places(name)  # a missing package is not a missing rung
+    for name in programs:
+        layout.where(name)
     tried: list[str] = []
     for kind in LADDER if backend == "auto" else (backend,):
         try:
-            return _open(kind, workers, imports)
+            return _open(kind, workers, imports, programs)
         except SandboxError as error:
             if "No module named" in error.got:
                 raise SandboxError("imports can be imported inside", error.got, "Add it to imports as well") from None
@@ -68,7 +75,7 @@ def _rung(kind: str) -> Rung:
     began = time.perf_counter()
     _passed.pop(kind, None)  # test it again
     try:
-        with _open(kind, 1, ()) as sandbox:
+        with _open(kind, 1, (), ()) as sandbox:
             available, detail = True, sandbox.identity
     except SandboxError as error:
         available, detail = False, error.got or error.expected
@@ -82,17 +89,20 @@ def _advice(backend: str) -> str:
     return f"Either {'; or '.join(HOW[kind] for kind in rungs)}; or {HOW['trusted']}"
 
 
-def _open(kind: str, workers: int, imports: Sequence[str]) -> Pool:
+def _open(kind: str, workers: int, imports: Sequence[str], programs: Sequence[str]) -> Pool:
     if not sys.platform.startswith("linux"):
         raise SandboxError(f"{kind} runs on Linux", f"this is {sys.platform}", HOW[kind])
-    pool = Pool(kind, workers, imports)
+    if programs and kind == "landlock":
+        raise SandboxError("a sandbox that starts programs", "landlock starts none", HOW["namespaces"])
+    pool = Pool(kind, workers, imports, programs)
+    tested = f"{kind} with programs" if programs else kind
     try:
         pool.start()
-        if kind not in _passed and kind != "trusted":
+        if tested not in _passed and kind != "trusted":
             problem = selftest.probe(pool.run)
             if problem:
                 raise SandboxError(f"the {kind} sandbox passes its self-test", problem, HOW[kind])
-            _passed[kind] = pool.identity
+            _passed[tested] = pool.identity
     except BaseException:
         pool.close()
         raise

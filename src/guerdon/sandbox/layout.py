@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import marshal
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -13,6 +14,8 @@ from pathlib import Path
 from guerdon.core.errors import SandboxError
 
 SITE = "/site"
+PROGRAMS = "/usr/bin"  # where jobs find the programs that were asked for
+_EQUIPMENT = ("usr/include", "usr/lib64", "lib64", "lib/*-linux-*", "usr/lib/*-linux-*", "usr/lib*/gcc")
 # What answers import most: having it costs every fork 0.4 ms of CPU, importing `typing` alone costs a job 10 to 20.
 COMMON = (
     "typing",
@@ -68,15 +71,18 @@ def modules() -> list[tuple[str, object]]:
     return found
 
 
-def bundle(kind: str, imports: Sequence[str]) -> bytes:
+def bundle(kind: str, imports: Sequence[str], programs: Sequence[str] = ()) -> bytes:
     """Everything the zygote needs, as bytes."""
     folders, path = furniture(imports, inside=kind == "namespaces")
+    if programs and kind == "namespaces":
+        folders = equipment(programs) + folders
     plan = {
         "kind": kind,
         "host": os.getpid(),
         "imports": [*COMMON, *imports],
         "folders": folders,
         "hidden": hidden(),
+        "programs": bool(programs),
         "path": path,
     }
     return marshal.dumps((modules(), plan))
@@ -111,6 +117,28 @@ def places(name: str) -> list[Path]:
         raise SandboxError(f"imports={name!r} names an installed module", "it is not here", f"pip install {name}")
     found = [Path(path) for path in spec.submodule_search_locations or [str(spec.origin)]]
     return found + [libs for path in found if (libs := path.with_name(f"{path.name}.libs")).is_dir()]
+
+
+def equipment(programs: Sequence[str]) -> list[tuple[str, str]]:
+    """(outside, inside) of what the named programs of the system need: themselves, libraries, headers, compiler parts.
+
+    Raises:
+        SandboxError: one is not installed.
+    """
+    found = [place for pattern in _EQUIPMENT for place in sorted(Path("/").glob(pattern)) if not place.is_symlink()]
+    return [(str(place), str(place)) for place in found] + [(where(name), f"{PROGRAMS}/{name}") for name in programs]
+
+
+def where(program: str) -> str:
+    """The real file of a program of the system.
+
+    Raises:
+        SandboxError: it is not installed.
+    """
+    path = shutil.which(program, path="/usr/local/bin:/usr/bin:/bin")
+    if path is None:
+        raise SandboxError(f"programs={program!r} names an installed program", "it is not here", f"Install {program}")
+    return os.path.realpath(path)
 
 
 def standard_library() -> str:

@@ -22,11 +22,11 @@ from guerdon.sandbox.zygotes import Zygote
 _open_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
-def _reopen(kind: str, workers: int, imports: tuple[str, ...]) -> object:
+def _reopen(kind: str, workers: int, imports: tuple[str, ...], programs: tuple[str, ...] = ()) -> object:
     """Open the same sandbox in another process, self-test included."""
     from guerdon.sandbox.ladder import open_sandbox
 
-    return open_sandbox(kind, workers=workers, imports=imports)
+    return open_sandbox(kind, workers=workers, imports=imports, programs=programs)
 
 
 def _end_all(zygotes: list[Zygote]) -> None:
@@ -50,10 +50,11 @@ class Pool:
         kind: `namespaces`, `landlock` or `trusted`.
         workers: how many jobs run at the same time.
         imports: modules that the zygotes import once.
+        programs: of the system, that jobs may start; with any, also those that they write into their scratch space.
     """
 
-    def __init__(self, kind: str, workers: int = 1, imports: Sequence[str] = ()) -> None:
-        self.kind, self.workers, self.imports = kind, workers, tuple(imports)
+    def __init__(self, kind: str, workers: int = 1, imports: Sequence[str] = (), programs: Sequence[str] = ()) -> None:
+        self.kind, self.workers, self.imports, self.programs = kind, workers, tuple(imports), tuple(programs)
         self.trusted = kind == "trusted"
         self.identity = kind
         self._zygotes: list[Zygote] = []
@@ -62,8 +63,8 @@ class Pool:
         _open_pools.add(self)
         self._last_will = weakref.finalize(self, _end_all, self._zygotes)  # also at interpreter exit
 
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, int, tuple[str, ...]]]:
-        return _reopen, (self.kind, self.workers, self.imports)
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, int, tuple[str, ...], tuple[str, ...]]]:
+        return _reopen, (self.kind, self.workers, self.imports, self.programs)
 
     def start(self) -> None:
         """Start the first zygote now.
@@ -73,7 +74,7 @@ class Pool:
         """
         with self._lock:
             if not self._zygotes:
-                self._zygotes.append(Zygote(self.kind, self.imports))
+                self._zygotes.append(Zygote(self.kind, self.imports, self.programs))
             python = ".".join(str(number) for number in sys.version_info[:3])
             self.identity = f"{self.kind}/{self._zygotes[0].detail}+py{python}"
 
@@ -118,7 +119,7 @@ class Pool:
         if self._closed:
             return "the sandbox was closed"
         try:
-            self._zygotes.append(Zygote(self.kind, self.imports))
+            self._zygotes.append(Zygote(self.kind, self.imports, self.programs))
         except (SandboxError, OSError) as error:
             return str(error)
         return self._zygotes[-1]

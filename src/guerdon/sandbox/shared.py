@@ -1,6 +1,6 @@
-"""One sandbox per process, opened when first needed, and what it has cost so far.
+"""One sandbox per process and kind of furniture, opened when first needed, and what they have cost so far.
 
-Rewards that run code use this one, so that a batch from any challenge finds the same warm workers.
+Rewards that run code use these, so that a batch from any challenge finds the same warm workers.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from guerdon.sandbox import Job, Outcome, Sandbox
 
+Furniture = tuple[tuple[str, ...], tuple[str, ...]]
+
 _wanted: tuple[str, int | None] = ("auto", None)
-_opened: tuple[int, Sandbox] | None = None
+_opened: dict[Furniture, tuple[int, Sandbox]] = {}
 _seconds = 0.0
 
 
 def configure(name: str = "auto", workers: int | None = None) -> None:
-    """Choose the back end and the number of workers (default: one per core); closes an open one of another kind."""
+    """Choose the back end and the number of workers (default: one per core); closes open ones of another kind."""
     global _wanted
     if (name, workers) != _wanted:
         close()
@@ -30,42 +32,51 @@ def backend() -> str:
     return _wanted[0]
 
 
-def get() -> Sandbox:
-    """This process's sandbox.
+def get(imports: Sequence[str] = (), programs: Sequence[str] = ()) -> Sandbox:
+    """This process's sandbox with these imports and programs.
+
+    Args:
+        imports: modules that jobs find imported, or may import.
+        programs: of the system, that jobs may start.
 
     Raises:
         SandboxError: no isolation is available; the message names what was tried and what to install.
     """
-    global _opened
     from guerdon.sandbox import open_sandbox
 
-    if _opened is None or _opened[0] != os.getpid():
+    furniture = (tuple(imports), tuple(programs))
+    if furniture not in _opened or _opened[furniture][0] != os.getpid():
         name, workers = _wanted
-        _opened = (os.getpid(), open_sandbox(name, workers=workers or len(os.sched_getaffinity(0))))
-    return _opened[1]
+        count = workers or len(os.sched_getaffinity(0))
+        sandbox = open_sandbox(name, workers=count, imports=furniture[0], programs=furniture[1])
+        _opened[furniture] = (os.getpid(), sandbox)
+    return _opened[furniture][1]
 
 
-def run(jobs: Sequence[Job]) -> list[list[Outcome]]:
-    """Run jobs in this process's sandbox; same length and order."""
+def run(jobs: Sequence[Job], *, imports: Sequence[str] = (), programs: Sequence[str] = ()) -> list[list[Outcome]]:
+    """Run jobs in this process's sandbox; same length and order. Without jobs, none is opened."""
     global _seconds
-    outcomes = get().run(jobs)
+    if not jobs:
+        return []
+    outcomes = get(imports, programs).run(jobs)
     _seconds += sum(outcome.seconds for row in outcomes for outcome in row)
     return outcomes
 
 
 def seconds_used() -> float:
-    """Wall-clock seconds of untrusted code so far, summed over the sandbox's workers."""
+    """Wall-clock seconds of untrusted code so far, summed over the sandboxes' workers."""
     return _seconds
 
 
 def identity() -> str:
-    """The open sandbox's identity for the verdicts, or "" when none was needed."""
-    return _opened[1].identity if _opened and _opened[0] == os.getpid() else ""
+    """The open sandboxes' identities for the verdicts, or "" when none was needed."""
+    here = {sandbox.identity for pid, sandbox in _opened.values() if pid == os.getpid()}
+    return ", ".join(sorted(here))
 
 
 def close() -> None:
-    """End the sandbox, if this process opened one."""
-    global _opened
-    if _opened and _opened[0] == os.getpid():
-        _opened[1].close()
-    _opened = None
+    """End the sandboxes that this process opened."""
+    for pid, sandbox in list(_opened.values()):
+        if pid == os.getpid():
+            sandbox.close()
+    _opened.clear()

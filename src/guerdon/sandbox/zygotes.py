@@ -31,12 +31,13 @@ class Zygote:
     Args:
         kind: `namespaces`, `landlock` or `trusted`.
         imports: modules that it imports once, before any job.
+        programs: of the system, that its jobs may start.
 
     Raises:
         SandboxError: it could not isolate itself; the message says at which step.
     """
 
-    def __init__(self, kind: str, imports: Sequence[str]) -> None:
+    def __init__(self, kind: str, imports: Sequence[str], programs: Sequence[str] = ()) -> None:
         self.kind = kind
         self.flight: Flight | None = None
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -48,7 +49,7 @@ class Zygote:
         finally:
             theirs.close()
         try:
-            self.detail = self._greet(layout.bundle(kind, imports))
+            self.detail = self._greet(layout.bundle(kind, imports, programs))
         except BaseException:
             self.end()
             raise

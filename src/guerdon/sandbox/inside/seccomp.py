@@ -41,6 +41,7 @@ setrlimit=160/164
 CLONE, CLONE3, IOCTL, PRCTL = (56, 220), (435, 435), (16, 29), (157, 167)
 FCNTL, PRLIMIT, KILL_CALL = (72, 25), (302, 261), (62, 129)
 FORKS = (57, 58)  # fork and vfork, x86_64 only
+EXECVE = (59, 221)  # only where programs were asked for
 SIGNALS = ((200, 130), (234, 131))  # tkill, tgkill
 IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
 # Duplicates, flags and locks; not F_SETOWN and F_SETSIG, which send signals, nor F_SETPIPE_SZ, which takes memory.
@@ -106,7 +107,7 @@ def _refused(number: int, errno: int) -> list[tuple[int, int, int, int]]:
     return [(_EQ, 0, 1, number), (_RET, 0, 0, ERRNO | errno)]
 
 
-def program(machine: str, *, children: bool = True, own_pid: int | None = None) -> bytes:
+def program(machine: str, *, children: bool = True, own_pid: int | None = None, programs: bool = False) -> bytes:
     """Assemble the filter.
 
     Args:
@@ -115,6 +116,7 @@ def program(machine: str, *, children: bool = True, own_pid: int | None = None) 
         own_pid: when given, signals may go to this process only and no file may be changed (for jobs without
             namespaces). `ANY_PID` is a
             placeholder that `for_pid` fills in.
+        programs: allow `execve`; the filter stays with what it starts.
     """
     arch, column = MACHINES[machine]
     code = [(_LOAD, 0, 0, _ARCH), (_EQ, 1, 0, arch), (_RET, 0, 0, KILL), (_LOAD, 0, 0, _NUMBER)]
@@ -125,6 +127,8 @@ def program(machine: str, *, children: bool = True, own_pid: int | None = None) 
     code += _only(FCNTL[column], _ARG1, FCNTLS) + _only(PRLIMIT[column], _ARG0, (0,))  # one's own limits
     for number in (KILL_CALL[column], *(pair[column] for pair in SIGNALS)):
         code += [(_EQ, 0, 1, number), (_RET, 0, 0, ALLOW)] if own_pid is None else _only(number, _ARG0, (own_pid,))
+    if programs:
+        code += [(_EQ, 0, 1, EXECVE[column]), (_RET, 0, 0, ALLOW)]
     if machine == "x86_64":
         for number in FORKS:
             code += [(_EQ, 0, 1, number), (_RET, 0, 0, ALLOW)] if children else _refused(number, EAGAIN)

@@ -133,7 +133,9 @@ class Zygote:
 
     def settle(self, proc: int, plan: dict[str, object]) -> None:
         """Prepare what every job needs, then give up what no job may have."""
-        self.program = seccomp.program(kernel.MACHINE)
+        self.programs = bool(plan["programs"])
+        self.program = seccomp.program(kernel.MACHINE, programs=self.programs)
+        self.detail += "-programs" if self.programs else ""
         self.own_space = os.open("self/ns/pid", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
         kernel.drop_bounding_set()
         kernel.keep_capabilities(1 << kernel.CAP_SYS_ADMIN)
@@ -215,7 +217,7 @@ class Zygote:
         kernel.die_with_parent()
         os.setsid()
         kernel.unshare(kernel.NEWNS | kernel.NEWIPC)
-        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+        flags = kernel.MS_NOSUID | kernel.MS_NODEV | (0 if self.programs else kernel.MS_NOEXEC)
         kernel.mount("scratch", room.SCRATCH, "tmpfs", flags, f"size={limits[5]},nr_inodes={limits[6]},mode=700")
         os.chdir(room.SCRATCH)
         kernel.keep_capabilities(0)
