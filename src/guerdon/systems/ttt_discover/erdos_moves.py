@@ -63,20 +63,21 @@ class ErdosMoves:
 
 
 def projected(h_n: Floats) -> Floats:
-    """The closest function with values of 0 to 1 and sum n / 2: shifted and clipped, the shift found by bisection.
+    """The closest function with values of 0 to 1 and sum n / 2: shifted by one number, and clipped.
+
+    The sum is piecewise linear in the shift; its corners, sorted, say on which piece n / 2 lies.
 
     >>> projected(np.array([2.0, 0.25, 0.25])).tolist()
     [1.0, 0.25, 0.25]
     """
-    half = len(h_n) / 2
-    low, high = float(-h_n.max()), float(1.0 - h_n.min())
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        if np.clip(h_n + middle, 0.0, 1.0).sum() < half:
-            low = middle
-        else:
-            high = middle
-    found: Floats = np.clip(h_n + high, 0.0, 1.0)
+    corners = np.concatenate([-h_n, 1.0 - h_n])
+    order = np.argsort(corners)
+    corners = corners[order]
+    slopes = np.where(order < len(h_n), 1, -1).cumsum()  # each value starts to count, then stops
+    sums = np.append(0.0, (slopes[:-1] * np.diff(corners)).cumsum())
+    piece = int(np.searchsorted(sums, len(h_n) / 2, side="right")) - 1
+    shift = corners[piece] + (len(h_n) / 2 - sums[piece]) / max(slopes[piece], 1)
+    found: Floats = np.clip(h_n + shift, 0.0, 1.0)
     return found
 
 

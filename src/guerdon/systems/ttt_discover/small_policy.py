@@ -133,7 +133,12 @@ class SmallProposer:
         token_BT = np.array([each.action["tokens"] for each in samples], dtype=np.int64)
         sampled_BT = np.array([each.action["logp"] for each in samples], dtype=np.float64)
         advantage_B = np.array([each.advantage for each in samples])
-        gradient, figures = self.gradient(policy, feature_BF, token_BT, sampled_BT, advantage_B, recipe.kl, torch)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # arrays are tiny; and sums have one order on every machine
+        try:
+            gradient, figures = self.gradient(policy, feature_BF, token_BT, sampled_BT, advantage_B, recipe.kl, torch)
+        finally:
+            torch.set_num_threads(threads)
         return adam(policy, gradient, recipe), figures
 
     def gradient(

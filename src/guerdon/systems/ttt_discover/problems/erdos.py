@@ -110,20 +110,11 @@ class OverlapVerifier(Verifier):
     sense: ClassVar[Sense] = "min"
     label: ClassVar[str] = "minimum overlap"
 
-    def measure(self, content: Any) -> float:
-        """The float next above the exact C5: an upper bound that holds."""
-        return self._enclosed(content)[1]
-
-    def extra(self, content: Any, measured: float) -> Mapping[str, float]:
-        """The floats around the exact C5."""
-        low, high = self._enclosed(content)
-        return {"certified_low": low, "certified_high": high, "pieces": float(len(construction(content)))}
-
-    @staticmethod
-    def _enclosed(content: Any) -> tuple[float, float]:
-        what = "a step function"
-        h = numbers(construction(content), least=1, most=MOST, low=0.0, high=1.0, what=what)
-        return exact.enclosed(exact_c5(rescaled(h)))
+    def weigh(self, content: Any) -> tuple[float, Mapping[str, float]]:
+        """The float next above the exact C5, which is an upper bound that holds; and the floats around it."""
+        h = numbers(construction(content), least=1, most=MOST, low=0.0, high=1.0, what="a step function")
+        low, high = exact.enclosed(exact_c5(rescaled(h)))
+        return high, {"certified_low": low, "certified_high": high, "pieces": float(len(h))}
 
 
 @dataclass(frozen=True, kw_only=True)
