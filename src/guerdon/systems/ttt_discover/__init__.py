@@ -28,6 +28,7 @@ CARD = Card(
     ),
     solvers=(
         ("ttt-discover", f"{_HERE}.solver:TttDiscover"),
+        ("ttt-discover-lm", f"{_HERE}.language.solver:TttDiscoverLm"),
         ("best-of-n", f"{_HERE}.baselines:BestOfN"),
         ("evolution", f"{_HERE}.baselines:Evolution"),
     ),

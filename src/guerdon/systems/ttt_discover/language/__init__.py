@@ -1,0 +1,1 @@
+"""TTT-Discover with language models: programs as attempts, an adapter as what is learned."""
