@@ -129,3 +129,14 @@ def test_the_search_for_a_cell_function_improves():
     other = propose(Downscale(200, 200, 200), (16, 16), rng)
     assert other.width <= 16
     assert other.height <= 16
+
+
+def test_drawing_counts_nothing_and_choosing_counts_what_was_drawn() -> None:
+    apart, whole = CellArchive(), CellArchive()
+    for archive in (apart, whole):
+        archive.add([1, 2, 3], [0.0, 1.0, 2.0], [1, 2, 3])
+    drawn = apart.drawn([1.0, 0.0, 2.0], 9, np.random.default_rng(5))
+    assert apart.chosen.tolist() == [0, 0, 0]
+    apart.choose([record.row for record in drawn])
+    assert whole.sample([1.0, 0.0, 2.0], 9, np.random.default_rng(5)) == drawn
+    assert apart.chosen.tolist() == whole.chosen.tolist() == apart.since_new.tolist()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from guerdon.core.errors import ConfigError
-from guerdon.worlds import World, film, perform, pictures, sheet
+from guerdon.worlds import World, clip, film, perform, pictures, sheet
 
 EXTRA = 'needs pip install "guerdon[worlds]"'
 
@@ -46,3 +46,17 @@ def test_what_cannot_be_drawn_is_refused(kit, trajectory, tmp_path) -> None:
     for rooms in ({}, {1: np.zeros((2, 2, 3), np.uint8), 2: np.zeros((3, 2, 3), np.uint8)}):
         with pytest.raises(ConfigError, match="pictures of one size"):
             sheet(rooms, tmp_path / "x.png")
+
+
+def test_a_clip_is_thinned_until_it_is_small_enough() -> None:
+    import io
+
+    imageio = pytest.importorskip("imageio.v3", reason='needs pip install "guerdon[worlds]"')
+    rng = np.random.default_rng(0)
+    shown = [rng.integers(256, size=(40, 40, 3)).astype(np.uint8) for _ in range(16)]
+    whole = clip(shown)
+    small = clip(shown, most=len(whole) // 3)
+    assert len(small) <= len(whole) // 3
+    assert len(imageio.imread(io.BytesIO(small), extension=".gif", index=None)) == 4
+    with pytest.raises(ConfigError, match="for one picture"):
+        clip(shown, most=10)

@@ -2,98 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from guerdon.core.challenge import Challenge, Probes
-from guerdon.core.errors import ConfigError, SolverError
+from guerdon.core.errors import SolverError
 from guerdon.core.plain import Json
 from guerdon.core.solver import Learner, Problem
-from guerdon.core.task import Answer, Judged, Key, Task
-from guerdon.worlds import ReplayReward, checked_seed, world_of
+from guerdon.core.task import Answer, Judged, Task
+from guerdon.worlds import WorldChallenge, world_of
 
 if TYPE_CHECKING:
     from guerdon.core.rng import Rng
 
 
-@dataclass(frozen=True, kw_only=True)
-class WorldChallenge(Challenge):
-    """A Gymnasium world: one task per seed, an answer is a list of actions, the score is the return of playing them.
-
-    The judge plays the answer from a reset with the task's seed. Actions after the end of the episode are not played.
-    Actions are plain: a number for `Discrete`, a list for `Box`, and so on.
-
-    Args:
-        env_id: Gymnasium id; `module:Id-v0` imports the module that registers it; `ale/GAME` is the raw emulator.
-        seeds: one task each.
-        max_steps: longest episode.
-        arguments: keyword arguments for `gymnasium.make` or `AleWorld`, as a JSON object.
-        low: smallest return possible.
-        high: largest return possible.
-    """
-
-    env_id: str
-    seeds: tuple[int, ...] = (0,)
-    max_steps: int = 500
-    arguments: str = "{}"
-    low: float = -1e6
-    high: float = 1e6
-
-    name = "gymnasium"
-
-    def __post_init__(self) -> None:
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
-            raise ConfigError("seeds, each once", f"got {list(self.seeds)}", "Give --seeds 0 --seeds 1")
-        for seed in self.seeds:
-            checked_seed(seed)
-        if self.max_steps < 1:
-            raise ConfigError("max_steps is at least 1", f"got {self.max_steps}", "Give more")
-        if not self.low < self.high:
-            raise ConfigError("low < high", f"got {self.low} and {self.high}", "Give the smallest return first")
-        try:
-            found = json.loads(self.arguments)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise ConfigError("arguments as a JSON object", f"got {self.arguments!r}", 'Write {"sticky": 0.25}')
-
-    @property
-    def judge(self) -> ReplayReward:
-        """Replay on the task's seed."""
-        return ReplayReward(
-            env_id=self.env_id, arguments=self.arguments, max_steps=self.max_steps, low=self.low, high=self.high,
-            after_end="ignore",
-        )  # fmt: skip
-
-    def tasks(self, split: str) -> list[Task]:
-        """One per seed."""
-        data: dict[str, Json] = {"world": self.env_id, "arguments": self.arguments, "max_steps": self.max_steps}
-        return [Task(f"seed-{seed}", {**data, "seed": seed}) for seed in self.seeds]
-
-    def keys(self, tasks: Sequence[Task]) -> Sequence[Key]:
-        """The seeds that are played, whatever a task says."""
-        known = {f"seed-{seed}": seed for seed in self.seeds}
-        return [{"seed": known[task.id]} for task in tasks]
-
-    def world(self, task: Task) -> Any:
-        """The world itself, for solvers that want to look ahead; reset it with the task's seed."""
-        return world_of(self.env_id, self.arguments, self.max_steps)
-
-    def probes(self, tasks: Sequence[Task]) -> Probes:
-        """Doing nothing earns nothing; impossible actions and endless lists are no answers."""
-        first = tasks[0].id
-        return Probes(
-            nothing=[Answer(task.id, []) for task in tasks],
-            cheats={
-                "an action that does not exist": [Answer(first, ["win"])],
-                "more actions than steps": [Answer(first, [0] * (self.max_steps + 1))],
-            },
-            floor=max(self.low, 0.0),
-        )
-
+__all__ = ["HillClimb", "RandomActions", "WorldChallenge"]
 
 _kept = lru_cache(maxsize=4)(world_of)  # for its space of actions; never the judge's
 

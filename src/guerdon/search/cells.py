@@ -139,10 +139,19 @@ class CellArchive:
         Raises:
             SolverError: the archive is empty, or no weight is positive.
         """
-        rows = draw(column("weights", weights, len(self)), count, rng)
-        np.add.at(self._chosen, rows, 1)
-        np.add.at(self._since_new, rows, 1)
-        return [self._record(row) for row in rows.tolist()]
+        records = self.drawn(weights, count, rng)
+        self.choose([record.row for record in records])
+        return records
+
+    def drawn(self, weights: npt.ArrayLike, count: int, rng: Rng) -> list[CellRecord]:
+        """What `sample` draws, without counting: for a search that must not change its state while it asks."""
+        return [self._record(row) for row in draw(column("weights", weights, len(self)), count, rng).tolist()]
+
+    def choose(self, rows: npt.ArrayLike) -> None:
+        """Count cells as chosen, once for each time a row is named."""
+        row_B = whole("rows", rows, below=len(self))
+        np.add.at(self._chosen, row_B, 1)
+        np.add.at(self._since_new, row_B, 1)
 
     def see(self, keys: Iterable[Key]) -> None:
         """Add 1 to `seen` of each cell once, however often it is named: call it once for each exploration.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from guerdon.core.errors import ConfigError
+from guerdon.core.plain import Json
 from guerdon.worlds.cells import U8
 from guerdon.worlds.errors import missing
 from guerdon.worlds.replay import Trajectory, open_world
@@ -63,12 +64,59 @@ def film(trajectory: Trajectory, path: str | Path, *, world: Any = None, fps: in
     return path
 
 
+def shots(world: Any, seed: int, actions: Sequence[Json], every: int = 1) -> Iterator[U8]:
+    """Play plain actions from a reset and yield pictures `(h, w, 3)`; actions after the end are not played.
+
+    Args:
+        world: a world that renders.
+        seed: of the reset.
+        actions: plain, as `world.encode` gives them.
+        every: yield each so-manieth picture, and the last one.
+
+    Raises:
+        WorldError: an action is not possible.
+    """
+    world.reset(seed)
+    yield _picture(world)
+    for i, action in enumerate(actions, start=1):
+        world.step(world.decode(action))
+        if i % every == 0 or i == len(actions) or world.ended:
+            yield _picture(world)
+        if world.ended:
+            return
+
+
+def clip(shown: Sequence[U8], *, fps: int = 15, most: int = 1_500_000) -> bytes:
+    """Pictures as the bytes of a GIF; every other one is left out until it is small enough.
+
+    Args:
+        shown: pictures `(h, w, 3)` of one size; at least one.
+        fps: pictures a second.
+        most: bytes.
+
+    Raises:
+        ConfigError: imageio is missing, or one picture alone is too large.
+    """
+    data: bytes = _imageio().imwrite("<bytes>", np.stack(shown), extension=".gif", duration=1000 / fps, loop=0)
+    if len(data) <= most:
+        return data
+    if len(shown) < 2:
+        raise ConfigError(f"a film of {most:,} bytes", f"got {len(data):,} for one picture", "Draw it smaller")
+    return clip(shown[::2], fps=max(1, fps // 2), most=most)
+
+
 def sheet(rooms: Mapping[Any, U8], path: str | Path, columns: int = 6, gap: int = 4) -> Path:
-    """Write one picture of each room side by side, in the order given, as a PNG.
+    """Write one picture of each room side by side, in the order given, as a PNG; see `page_of`."""
+    path = Path(path)
+    path.write_bytes(page_of(rooms, columns, gap))
+    return path
+
+
+def page_of(rooms: Mapping[Any, U8], columns: int = 6, gap: int = 4) -> bytes:
+    """One picture of each room side by side, in the order given, as the bytes of a PNG.
 
     Args:
         rooms: pictures `(h, w, 3)` of one size, by room.
-        path: where to write it.
         columns: pictures in a row.
         gap: pixels between them.
 
@@ -86,9 +134,8 @@ def sheet(rooms: Mapping[Any, U8], path: str | Path, columns: int = 6, gap: int 
     for i, tile in enumerate(tiles):
         top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
         page[top : top + height, left : left + width] = tile
-    path = Path(path)
-    _imageio().imwrite(path, page, extension=".png")
-    return path
+    data: bytes = _imageio().imwrite("<bytes>", page, extension=".png")
+    return data
 
 
 def _picture(world: Any) -> U8:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from guerdon.core.errors import ConfigError
 from guerdon.core.plain import Blob, Json, canonical, digest
@@ -215,6 +215,16 @@ def world_of(env_id: str, arguments: str = "{}", max_steps: int | None = None) -
     return world
 
 
+class Witness(Protocol):
+    """Sees an answer played and says more about it than its return."""
+
+    def see(self, world: Any) -> None:
+        """The world after its reset, and after each step."""
+
+    def parts(self) -> dict[str, float]:
+        """What goes into the score's parts, beside `steps` and `ended`."""
+
+
 _world = lru_cache(maxsize=8)(world_of)  # one world per worker process, kept between batches
 
 
@@ -256,6 +266,10 @@ class ReplayReward(Reward):
         identity: dict[str, Json] = _world(self.env_id, self.arguments, self.max_steps).identity()
         return identity
 
+    def witness(self) -> Witness | None:
+        """A fresh witness for each answer; for subclasses that know more of their world."""
+        return None
+
     def judge(self, cases: Sequence[Case]) -> list[Score]:
         """Play each answer."""
         world = _world(self.env_id, self.arguments, self.max_steps)
@@ -268,14 +282,19 @@ class ReplayReward(Reward):
         if len(actions) > self.max_steps:
             return Score.failed(FaultKind.INVALID, f"step {self.max_steps}: {len(actions)} actions are too many")
         seed = case.key["seed"] if isinstance(case.key, Mapping) else case.key
-        value = 0.0
+        value, witness = 0.0, self.witness()
         try:
             world.reset(seed)
+            if witness is not None:
+                witness.see(world)
             for action in actions:
                 if world.ended and self.after_end == "ignore":
                     break
                 value += world.step(world.decode(action)).reward
+                if witness is not None:
+                    witness.see(world)
         except WorldError as error:
             fault = error.fault
             return Score.failed(fault.kind, fault.detail, parts={"steps": world.steps})
-        return Score(value, {"steps": world.steps, "ended": float(world.ended)})
+        more = witness.parts() if witness is not None else {}
+        return Score(value, {"steps": world.steps, "ended": float(world.ended), **more})
