@@ -198,10 +198,12 @@ def seeds(rng: Rng, count: int, least: int = 40, most: int = 99) -> list[list[fl
     """Start constructions: 0.5 plus noise of U(−0.4, 0.4) that is centred, on `least` to `most` steps (source)."""
     import numpy as np
 
-    found = []
-    for _ in range(count):
+    found: list[list[float]] = []
+    while len(found) < count:
         noise = rng.uniform(-0.4, 0.4, size=int(rng.integers(least, most, endpoint=True)))
-        found.append(np.clip(0.5 + noise - noise.mean(), 0.0, 1.0).tolist())
+        h_n = 0.5 + noise - noise.mean()
+        if 0 <= h_n.min() and h_n.max() <= 1:  # centring may push a value out of range
+            found.append(h_n.tolist())
     return found
 
 
