@@ -14,7 +14,7 @@ from guerdon.sandbox import Limits as SandboxLimits
 from guerdon.systems.ttt_discover.language import forms
 from guerdon.systems.ttt_discover.language.forms import Form, form_of
 from guerdon.systems.ttt_discover.language.programs import run_programs
-from guerdon.systems.ttt_discover.language.prompts import Limits, fenced, program_in, prompt_for
+from guerdon.systems.ttt_discover.language.prompts import Block, Limits, block_in, fenced, prompt_for
 from guerdon.systems.ttt_discover.problems.autocorrelation import Autocorrelation1
 from guerdon.systems.ttt_discover.problems.circle_packing import CirclePacking
 from guerdon.systems.ttt_discover.problems.erdos import ErdosOverlap
@@ -73,7 +73,11 @@ def test_a_program_that_is_the_answer_itself_is_asked_for_as_such() -> None:
     said = text(Start({"language": "cpp", "source": "int main() {}"}, 3.0), task, None)
     assert "```cpp\nint main() {}\n```" in said
     assert "global variable" not in said
-    assert form_of(task).handed_in("int main() {}") == {"language": "cpp", "source": "int main() {}"}
+    assert "fenced cpp or python block" in said
+    form = form_of(task)
+    assert form.handed_in("int main() {}") == {"language": "cpp", "source": "int main() {}"}
+    assert form.handed_in("pass", "python") == {"language": "python", "source": "pass"}
+    assert "```python\npass\n```" in text(Start({"language": "python", "source": "pass"}, 3.0), task, None)
 
 
 def test_the_published_targets_are_the_papers() -> None:
@@ -102,19 +106,20 @@ def test_the_published_targets_are_the_papers() -> None:
     ],
 )
 def test_the_last_fenced_block_is_the_program(reply: str, program: str | None) -> None:
-    assert program_in(reply) == program
+    found = block_in(reply)
+    assert (found.code if found else None) == program
 
 
 @given(st.lists(st.text(alphabet="ab`~\n #"), max_size=4), st.text(alphabet="xy=`\n ", min_size=1))
 def test_what_is_fenced_is_found_again(before: list[str], program: str) -> None:
     reply = "\n".join([*before, fenced(program, "python")])
-    assert program_in(reply) == (program.rstrip() if program.strip() else None)
+    assert block_in(reply) == (Block("python", program.rstrip()) if program.strip() else None)
 
 
 @given(st.text())
 def test_any_reply_is_read(reply: str) -> None:
-    found = program_in(reply)
-    assert found is None or found.strip()
+    found = block_in(reply)
+    assert found is None or found.code.strip()
 
 
 def test_a_program_finds_its_construction_and_what_it_returns_is_plain() -> None:

@@ -26,8 +26,8 @@ class Form:
         returns: what the function returns, in words.
         fields: names for the first items of a returned tuple; without them a tuple stands for its first item.
         source: name under which source is handed in, where there is no entry.
-        extra: further entries of what is handed in, such as the language of the source.
-        language: of the fenced block.
+        languages: that a fenced block may name; the first is meant where it names none of them.
+        says: whether the language is handed in beside the source.
         seeds: "module:function" that draws start constructions; "" where attempts start from nothing.
         sized: names of the task's data that `seeds` takes as arguments.
     """
@@ -36,9 +36,9 @@ class Form:
     variable: str = "current_construction"
     returns: str = "the construction"
     fields: tuple[str, ...] = ()
-    source: str = ""
-    extra: tuple[tuple[str, str], ...] = ()
-    language: str = "python"
+    source: str = "code"
+    languages: tuple[str, ...] = ("python",)
+    says: bool = False
     seeds: str = ""
     sized: tuple[str, ...] = ()
 
@@ -47,9 +47,17 @@ class Form:
         """True when the program is run for its construction, false when it is the answer itself."""
         return bool(self.entry)
 
-    def handed_in(self, code: str) -> dict[str, Json]:
+    @property
+    def language(self) -> str:
+        """The language of a block that names none."""
+        return self.languages[0]
+
+    def handed_in(self, code: str, language: str = "") -> dict[str, Json]:
         """What is handed in where the source is the answer."""
-        return {**dict(self.extra), self.source or "code": code}
+        content: dict[str, Json] = {self.source: code}
+        if self.says:
+            content["language"] = language if language in self.languages else self.language
+        return content
 
     def content(self, code: str, returned: Any) -> dict[str, Json]:
         """What is handed in for a program and what it returned: only its construction is judged."""
@@ -66,6 +74,7 @@ _AUTOCORRELATION = Form(
     returns="the list of heights",
     seeds=f"{_PROBLEMS}.autocorrelation:seeds",
 )
+_CONTEST: dict[str, Any] = {"entry": "", "source": "source", "languages": ("cpp", "python"), "says": True}
 FORMS: Mapping[str, Form] = {
     "erdos-overlap": Form(
         variable="initial_h_values", returns="the list of values of h", seeds=f"{_PROBLEMS}.erdos:seeds"
@@ -80,8 +89,8 @@ FORMS: Mapping[str, Form] = {
         seeds=f"{_PROBLEMS}.circle_packing:seeds",
         sized=("n",),
     ),
-    "ahc039": Form(entry="", source="source", extra=(("language", "cpp"),), language="cpp"),
-    "ahc058": Form(entry="", source="source", extra=(("language", "cpp"),), language="cpp"),
+    "ahc039": Form(**_CONTEST, seeds=f"{_PROBLEMS}.ahc039:seeds"),
+    "ahc058": Form(**_CONTEST, seeds=f"{_PROBLEMS}.ahc058:seeds"),
     "denoising": Form(entry="", source="code"),
     "triangle-kernel": Form(entry="", source="code"),
 }
@@ -118,7 +127,7 @@ def seeds(task: Task, count: int, rng: Rng) -> list[Json]:
         return [None] * count
     module, _, name = form.seeds.partition(":")
     drawn = getattr(import_module(module), name)(rng, count, **{name: task.data[name] for name in form.sized})
-    return [{"construction": as_lists(each)} for each in drawn]
+    return [{"construction": as_lists(each)} if form.runs else each for each in drawn]
 
 
 def as_lists(value: Any) -> Any:

@@ -24,7 +24,7 @@ def answer(code, entry, variable, given, seed, budget_s):
     def plain(value, depth=0):
         if hasattr(value, "tolist"):
             value = value.tolist()
-        if depth < 8 and type(value) in (list, tuple):
+        if depth < 8 and type(value) in (list, tuple) and len(value) <= 1_000_000:  # more is refused anyway
             return type(value)(plain(item, depth + 1) for item in value)
         return value
 

@@ -53,10 +53,11 @@ def prompt_for(task: Task, form: Form, start: Start, limits: Limits, target: flo
         target: value to beat, a hint; `None` names none.
     """
     parts = [str(task.data.get("prompt", "")).strip(), _interface(form, limits, start)]
-    code, output = part_of(start.content, form.source or "code"), start.note.get("output")
+    code, output = part_of(start.content, form.source), start.note.get("output")
     code = code if isinstance(code, str) and code.strip() else ""
     if code:
-        parts.append(f"The current program:\n{fenced(code, form.language)}")
+        written = part_of(start.content, "language")
+        parts.append(f"The current program:\n{fenced(code, written if isinstance(written, str) else form.language)}")
     parts.append(_values(task, start))
     if isinstance(output, str) and output.strip():
         parts.append(f"The end of what it printed:\n{fenced(output[-OBSERVED:])}")
@@ -66,14 +67,15 @@ def prompt_for(task: Task, form: Form, start: Start, limits: Limits, target: flo
     parts.append(
         f"Think about why the current value is what it is, then try something different from {than}: "
         "another method, or a change that you expect to matter. "
-        f"End your reply with one complete program in a fenced {form.language} block; the last block counts."
+        f"End your reply with one complete program in a fenced {' or '.join(form.languages)} block; "
+        "the last block counts."
     )
     return (Message("user", "\n\n".join(part for part in parts if part)),)
 
 
 def _interface(form: Form, limits: Limits, start: Start) -> str:
     if not form.runs:
-        return f"Your reply's program, in {form.language}, is handed in as it stands."
+        return f"Your reply's program, in {' or '.join(form.languages)}, is handed in as it stands."
     imports = " and ".join(limits.imports) or "nothing"
     called = (
         f"It is called with seed = 42 and budget_s = {limits.seconds:g}, the seconds that it may use; after "
@@ -114,25 +116,34 @@ def fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
-def program_in(reply: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: the language that its fence names, in lower case, and its text."""
+
+    language: str
+    code: str
+
+
+def block_in(reply: str) -> Block | None:
     r"""The last complete fenced block of a reply; `None` when there is none, or when the last one is empty.
 
     A fence with a language begins a block even inside of one, since a model that was cut off may have left one open.
 
-    >>> program_in("Try this:\n```python\nx = 1\n```\nor rather\n```python\nx = 2\n```\nDone.")
-    'x = 2'
-    >>> program_in("```python\nx = 1") is None
+    >>> block_in("Try this:\n```python\nx = 1\n```\nor rather\n```Python\nx = 2\n```\nDone.")
+    Block(language='python', code='x = 2')
+    >>> block_in("```python\nx = 1") is None
     True
     """
-    found: str | None = None
-    fence, lines = "", [""]
+    found: Block | None = None
+    fence, named = "", ""
+    lines: list[str] = []
     for line in reply.split("\n"):
         hit = _FENCE.match(line.rstrip("\r"))
         mark, language = (hit[1], hit[2]) if hit else ("", "")
         if mark and (not fence or language):
-            fence, lines = mark, []
+            fence, named, lines = mark, language.lower(), []
         elif mark and mark[0] == fence[0] and len(mark) >= len(fence):
-            found, fence = "\n".join(lines), ""
+            found, fence = Block(named, "\n".join(lines)), ""
         elif fence:
             lines.append(line)
-    return found if found is not None and found.strip() else None
+    return found if found is not None and found.code.strip() else None

@@ -19,7 +19,7 @@ from guerdon.lm.protocol import Model
 from guerdon.sandbox import Limits as SandboxLimits
 from guerdon.systems.ttt_discover.language import forms
 from guerdon.systems.ttt_discover.language.programs import Ran, run_programs
-from guerdon.systems.ttt_discover.language.prompts import Limits, program_in, prompt_for
+from guerdon.systems.ttt_discover.language.prompts import Block, Limits, block_in, prompt_for
 from guerdon.systems.ttt_discover.language.sampling import (
     Chat,
     Reply,
@@ -165,24 +165,24 @@ class LanguageProposer:
     def _drafts(self, task: Task, replies: Sequence[tuple[Start, str, Reply]]) -> list[Draft | Fault]:
         """A draft of each reply, or the fault of a host."""
         form = forms.form_of(task)
-        codes = [None if reply.fault else program_in(reply.text) for _, _, reply in replies]
-        wanted = [at for at, code in enumerate(codes) if code is not None and form.runs]
-        programs = [(str(codes[at]), forms.construction_of(replies[at][0].content)) for at in wanted]
-        ran = dict(zip(wanted, self._run(programs, form), strict=True))
+        blocks = [None if reply.fault else block_in(reply.text) for _, _, reply in replies]
+        found = {at: block.code for at, block in enumerate(blocks) if block is not None and form.runs}
+        programs = [(code, forms.construction_of(replies[at][0].content)) for at, code in found.items()]
+        ran = dict(zip(found, self._run(programs, form), strict=True))
         drafts: list[Draft | Fault] = []
-        for at, ((_, mark, reply), code) in enumerate(zip(replies, codes, strict=True)):
+        for at, ((_, mark, reply), block) in enumerate(zip(replies, blocks, strict=True)):
             fault = reply.fault or (ran[at].fault if at in ran else None)
             if fault is not None and fault.whose != "solver":
                 drafts.append(fault)
             else:
-                drafts.append(self._draft(form, mark, reply, code, ran.get(at)))
+                drafts.append(self._draft(form, mark, reply, block, ran.get(at)))
         return drafts
 
     def _run(self, programs: Sequence[tuple[str, Any]], form: forms.Form) -> list[Ran]:
         limits = SandboxLimits(wall_s=self.limits.kill_s, memory_mb=self.limits.memory_mb, result_kb=RESULT_KB)
         return run_programs(programs, form, limits, budget_s=self.limits.seconds, imports=self.limits.imports)
 
-    def _draft(self, form: forms.Form, mark: str, reply: Reply, code: str | None, ran: Ran | None) -> Draft:
+    def _draft(self, form: forms.Form, mark: str, reply: Reply, block: Block | None, ran: Ran | None) -> Draft:
         note: dict[str, Json] = {"forced": reply.forced, "cut": reply.cut}
         if self.target is not None:
             note["target"] = self.target
@@ -195,12 +195,11 @@ class LanguageProposer:
             note |= {"output": ran.output, "seconds": round(ran.seconds, 3)}
         if fault is not None:
             note["fault"] = str(fault)
-        failed = str(fault) if fault is not None else "no fenced block with a program" if code is None else ""
-        content: Json
-        if failed:
-            content = {"failed": failed} | ({} if code is None else {"code": code})
-        else:
-            content = form.content(str(code), ran.returned) if ran is not None else form.handed_in(str(code))
+        content: Json = {"failed": str(fault or "no fenced block with a program")}
+        if fault is not None and block is not None:
+            content = {"failed": str(fault), "code": block.code}
+        elif block is not None:
+            content = form.content(block.code, ran.returned) if ran else form.handed_in(block.code, block.language)
         return Draft(content, {**reply.action, "prompt": mark}, note)
 
     def learn(

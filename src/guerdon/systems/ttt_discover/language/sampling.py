@@ -18,7 +18,7 @@ from guerdon.core.plain import Json
 from guerdon.core.score import Fault, FaultKind
 from guerdon.lm.prompts import derived_seed, text_of
 from guerdon.lm.protocol import Generation, Message, Model, Sampling
-from guerdon.systems.ttt_discover.language.prompts import FORCED, REMINDER, program_in
+from guerdon.systems.ttt_discover.language.prompts import FORCED, REMINDER, block_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,7 +131,7 @@ class TokenSampler:
         """Ids that force the answer of a row that is still thinking at the cap; none for others."""
         if row.finish != "length" or self._answer_from(row.made) is not None:
             return []
-        if not self.room.end and program_in(self.model.decoded(row.made)) is not None:
+        if not self.room.end and block_in(self.model.decoded(row.made)) is not None:
             return []
         return self.model.markup(self.room.prefill())
 
@@ -203,7 +203,7 @@ class TextSampler:
 
     def _answered(self, prompt: Chat, group: Sequence[Generation], seed: int) -> list[Reply]:
         """The replies, those that were cut off without a program after a second turn."""
-        cut = [at for at, each in enumerate(group) if each.finish == "length" and program_in(each.text) is None]
+        cut = [at for at, each in enumerate(group) if each.finish == "length" and block_in(each.text) is None]
         turns = [(*prompt, Message("assistant", group[at].text), Message("user", REMINDER)) for at in cut]
         most = max(1, self.room.context - self.room.thinking)
         second = self.model.generate(turns, self._sampling(most, 1, seed)) if turns else []
