@@ -21,6 +21,13 @@ from guerdon.core.reward import Reward
 from guerdon.core.solver import Solver
 
 _files: dict[str, str] = {}
+GENERIC = {
+    "cma-es": "guerdon.search.solvers:CmaSearch",
+    "evolution": "guerdon.search.solvers:Evolution",
+    "hill-climb": "guerdon.search.solvers:HillClimb",
+    "random-search": "guerdon.search.solvers:UniformSearch",
+}
+"""Solvers of no system, for every challenge whose tasks name a space."""
 
 
 @cache
@@ -133,7 +140,8 @@ def rebuilt(plain: Mapping[str, Any], data: str = "") -> Challenge:
 def solver_class(name: str, challenge: str | None = None) -> type[Solver] | Solver:
     """A solver's class by its name in a system's card, `module:Class`, or the one solver in a file.
 
-    A plain name is looked up in the card of the challenge's system first, then in all cards.
+    A plain name is looked up in the card of the challenge's system first, then among the generic ones, then in all
+    cards.
     """
     known = solver_places(challenge)
     if name in known:
@@ -144,10 +152,10 @@ def solver_class(name: str, challenge: str | None = None) -> type[Solver] | Solv
 
 
 def solver_places(challenge: str | None = None) -> dict[str, str]:
-    """Name → "module:Class" of all solvers that have a plain name, those of a challenge's own system first."""
-    own = challenge_places()[challenge][0].solvers if challenge in challenge_places() else ()
-    others = [pair for card in cards().values() for pair in card.solvers if pair[0] not in dict(own)]
-    return dict([*own, *others])
+    """Name → "module:Class" of all solvers that have a plain name; a challenge's own come first, then generic ones."""
+    own = dict(challenge_places()[challenge][0].solvers) if challenge in challenge_places() else {}
+    others = {name: place for card in cards().values() for name, place in card.solvers}
+    return {**own, **{name: place for name, place in {**others, **GENERIC}.items() if name not in own}}
 
 
 def _find(name: str, kind: type, word: str) -> Any:

@@ -25,6 +25,7 @@ from guerdon.search.selection import (
     tournament,
     ucb,
 )
+from guerdon.search.space import Space
 from guerdon.search.tree import Tree, TreePolicy, puct, uct
 from guerdon.search.zeroth_order import (
     Spsa,
@@ -40,7 +41,7 @@ from guerdon.search.zeroth_order import (
 __all__ = [
     "BETTER", "GO_EXPLORE_RUNS", "KEPT_OUT", "NEW", "REFUSED", "CellArchive", "CellRecord", "Centre", "CmaEs",
     "Downscale", "Elites", "GldFast", "GoExplore2019", "GoExplore2021", "GridArchive", "Islands", "KnnNovelty",
-    "Members", "MuPlusLambda", "OneFifth", "OpenAIES", "Parents", "RandomSearch", "ReusePolicy", "Spsa",
+    "Members", "MuPlusLambda", "OneFifth", "OpenAIES", "Parents", "RandomSearch", "ReusePolicy", "Space", "Spsa",
     "StateArchive", "Tree", "TreePolicy", "crowding", "draw", "edge_gradient", "epsilon_greedy", "fronts", "ladder",
     "levels_of_ranking", "levels_of_scores", "load_state", "nsga2", "puct", "rank", "rank_gradient",
     "rankings_to_edges", "save_state", "softmax", "tournament", "truncation", "ucb", "uct", "value_gradient",

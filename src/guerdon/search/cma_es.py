@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,19 @@ class CmaEs:
         self._strategy.tell(list(self._asked), losses_B.tolist())
         self._scores.append(scores_B)
         self._asked = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether a generation is asked and not told yet."""
+        return self._asked is not None
+
+    def copy(self) -> CmaEs:
+        """Another one in the same state; what was drawn is shared, not copied."""
+        found = copy.copy(self)
+        found._draws, found._scores, found._replay = list(self._draws), list(self._scores), list(self._replay)
+        # Its source of randomness is a bound method, so the copy's must be bound to the copy.
+        found._strategy = copy.deepcopy(self._strategy, {id(self): found})
+        return found
 
     @property
     def mean(self) -> Floats:
