@@ -136,7 +136,8 @@ def summary(book: Ledger, run: str, top: int = 5, view: Showing | None = None) -
     entry = next((e for e in views.leaderboard(book, row.challenge, row.split) if e.run == run), None)
     if entry is not None and entry.mean is not None:
         found["mean_best"] = {"value": entry.mean, "low": entry.low, "high": entry.high, "tasks": entry.tasks}
-    found["at_top"] = len(_at_top(book, run, row.recipe.get("top")))
+    top_score = row.recipe.get("top")
+    found["at_top"] = None if top_score is None else len(_at_top(book, run, top_score))
     found["pass_at_k"] = _pass_at_k(book, run) if row.recipe.get("independent") and row.recipe.get("top") == 1.0 else []
     found["best"] = [
         {
@@ -155,8 +156,6 @@ def _fault(fault: views.FaultCount) -> dict[str, Any]:
 
 
 def _at_top(book: Ledger, run: str, top: Any) -> set[str]:
-    if top is None:
-        return set()
     values = ((a.answer.task, v.score.value) for a, v in book.judged(run) if v is not None)
     return {task for task, value in values if value is not None and value >= top}
 
@@ -187,7 +186,8 @@ def tell_summary(found: dict[str, Any]) -> None:
     if found.get("mean_best"):
         mean = found["mean_best"]
         tried = f"mean best score {mean['value']:.3f}{interval(mean)} over the {mean['tasks']} tried"
-        console.print(f"{found['at_top']} of {found['tasks']} tasks at the top; {tried}", markup=False)
+        reached = f"{found['at_top']} of {found['tasks']} tasks at the top; " if found["at_top"] is not None else ""
+        console.print(reached + tried, markup=False)
     for item in found.get("pass_at_k", []):
         whom = f"over the {item['tasks']} tasks with {item['k']} answers or more"
         console.print(f"pass@{item['k']} {item['value']:.3f}{interval(item)} {whom}", markup=False)
