@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import string
 import sys
@@ -12,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
-from guerdon.core.errors import ConfigError
+from guerdon.core.errors import ConfigError, RewardError
 from guerdon.core.plain import digest
 from guerdon.core.reward import Need
 from guerdon.core.score import Fault, FaultKind
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Show = Callable[[Case], Any]
 """Renders an answer: text, PNG bytes, a PIL image or an array (h, w, 3) of bytes."""
 LABELS = string.ascii_uppercase
+_COLOUR = re.compile("#([0-9a-fA-F]{6})")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 HELP = """Type the labels of the best, best first, e.g. "BD" or "b d"; several lines add up.
@@ -47,6 +49,12 @@ class Screen:
 
     source: TextIO | None = None
     sink: TextIO | None = None
+
+    @property
+    def colours(self) -> bool:
+        """Whether colours can be shown."""
+        sink = self.sink or sys.stdout
+        return sink.isatty() and os.environ.get("TERM", "") not in ("", "dumb") and not os.environ.get("NO_COLOR")
 
     def say(self, text: str = "") -> None:
         """A few lines."""
@@ -93,27 +101,41 @@ class HumanRanking(RankingOracle):
         Raises:
             KeyboardInterrupt: the person leaves.
         """
+        shown = [self._shown(case) for case in cases]
+        rows = [i for i, each in enumerate(shown) if not isinstance(each, Fault)]
+        if len(rows) < 2:  # nothing to compare
+            return [each if isinstance(each, Fault) else 0 for each in shown]
         queue = Queue(Path(self.queue))
-        question = self._question(cases, best, queue.path)
+        question = self._question([cases[i] for i in rows], [shown[i] for i in rows], min(best, len(rows)), queue.path)
         queue.ask(question)
         found = next((each for each in queue.answers(question.id) if each.annotator == self.annotator), None)
         if found is None:
             found = self._answered(question, queue)
             queue.answer(found)
-        if found.skipped:
-            return Fault(FaultKind.ABSENT, "skipped")
         order = {name: place for place, name in enumerate(found.ranked)}
-        return [order.get(item.id, len(order)) for item in question.items]
+        places = iter([order.get(item.id, len(order)) for item in question.items])
+        absent = Fault(FaultKind.ABSENT, "skipped")
+        return [each if isinstance(each, Fault) else absent if found.skipped else next(places) for each in shown]
 
-    def _question(self, cases: Sequence[Case], best: int, path: Path) -> Question:
+    def _shown(self, case: Case) -> Any:
+        """What a renderer makes of an answer, or the fault that it has."""
+        try:
+            shown = self.show(case)
+            return shown if isinstance(shown, str) else png(shown)
+        except RewardError as error:
+            return Fault(FaultKind.INVALID, str(error))
+        except Exception as error:  # noqa: BLE001  # whatever a user's renderer raises, that answer cannot be shown
+            return Fault(FaultKind.JUDGE, f"the renderer: {type(error).__name__}: {str(error)[:200]}")
+
+    def _question(self, cases: Sequence[Case], shown: Sequence[Any], best: int, path: Path) -> Question:
         contents = [case.answer.digest for case in cases]
         turn = cases[0].answer.note.get("turn")
         mode = str(cases[0].answer.note.get("mode", "rank"))
         # The group's name tells apart queries that happen to show the same.
         name = digest(cases[0].answer.group, mode, best, contents, self.prompt)[:16]
         items = [
-            _item(f"{i}-{content[:8]}", self.show(case), path)
-            for i, (case, content) in enumerate(zip(cases, contents, strict=True))
+            _item(f"{i}-{content[:8]}", each, path)
+            for i, (each, content) in enumerate(zip(shown, contents, strict=True))
         ]
         number = turn + 1 if type(turn) is int else 0
         return Question(name, tuple(items), best, self.prompt, number, mode, cases[0].task.id)
@@ -134,7 +156,9 @@ class HumanRanking(RankingOracle):
     def _present(self, question: Question, shown: Sequence[Item], queue: Queue) -> None:
         best = "the best" if question.best == 1 else f"the {question.best} best, best first"
         self.screen.say(f"\nRound {question.round}: {question.prompt}")
-        self.screen.say(side_by_side([(LABELS[i], item.text) for i, item in enumerate(shown) if item.text]))
+        texts = [(LABELS[i], item.text) for i, item in enumerate(shown) if item.text]
+        if texts:
+            self.screen.say(side_by_side(texts, painted=self.screen.colours))
         files = [queue.path.parent / item.file for item in shown if item.file]
         if files:
             grid = queue.path.parent / f"{queue.path.stem}-pictures" / f"round-{question.round}-{question.id[:6]}.png"
@@ -184,9 +208,19 @@ def _problem(typed: str, labels: str, best: int) -> str:
     return ""
 
 
-def side_by_side(texts: Sequence[tuple[str, str]], width: int = 100) -> str:
-    """Texts under their labels, as many beside each other as fit."""
-    blocks = [[label, *text.splitlines()] for label, text in texts]
+def side_by_side(texts: Sequence[tuple[str, str]], width: int = 100, painted: bool = False) -> str:
+    """Texts under their labels, as many beside each other as fit.
+
+    Args:
+        texts: labels and texts.
+        width: columns of the terminal.
+        painted: show a text that names a colour, as #rrggbb, in that colour.
+
+    >>> print(side_by_side([("A", "one"), ("B", "two")]))
+    A     B
+    one   two
+    """
+    blocks = [[label, *(paint(text) if painted else text).splitlines()] for label, text in texts]
     rows: list[str] = []
     while blocks:
         row = [blocks.pop(0)]
@@ -200,6 +234,15 @@ def side_by_side(texts: Sequence[tuple[str, str]], width: int = 100) -> str:
     return "\n".join(rows).rstrip("\n")
 
 
+def paint(text: str) -> str:
+    """Text in the colour that it names, for terminals; unchanged when it names none."""
+    found = _COLOUR.search(text)
+    if found is None:
+        return text
+    red, green, blue = (int(found.group(1)[i : i + 2], 16) for i in (0, 2, 4))
+    return "\n".join(f"\x1b[38;2;{red};{green};{blue}m{line}\x1b[0m" for line in text.splitlines())
+
+
 def _width(block: Sequence[str]) -> int:
     return max(map(_visible, block), default=0)
 
@@ -208,16 +251,15 @@ def _visible(text: str) -> int:
     return len(re.sub(r"\x1b\[[0-9;]*m", "", text))
 
 
-def _item(name: str, shown: Any, path: Path) -> Item:
-    """What a renderer gave as an item; pictures become files beside the queue, named by what is in them."""
+def _item(name: str, shown: str | bytes, path: Path) -> Item:
+    """Text or a picture as an item; pictures become files beside the queue, named by what is in them."""
     if isinstance(shown, str):
         return Item(name, shown)
-    data = png(shown)
     folder = path.parent / f"{path.stem}-pictures"
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{digest(data.hex())[:16]}.png"
+    file = folder / f"{digest(shown.hex())[:16]}.png"
     if not file.exists():
-        file.write_bytes(data)
+        file.write_bytes(shown)
     return Item(name, file=f"{folder.name}/{file.name}")
 
 
