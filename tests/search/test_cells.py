@@ -140,3 +140,12 @@ def test_drawing_counts_nothing_and_choosing_counts_what_was_drawn() -> None:
     apart.choose([record.row for record in drawn])
     assert whole.sample([1.0, 0.0, 2.0], 9, np.random.default_rng(5)) == drawn
     assert apart.chosen.tolist() == whole.chosen.tolist() == apart.since_new.tolist()
+
+
+def test_a_fit_does_not_depend_on_what_it_keeps(monkeypatch) -> None:
+    frames = np.random.default_rng(2).integers(256, size=(40, 20, 30)).astype(np.uint8)
+    whole = fit(frames, np.random.default_rng(3), proposals=80)
+    monkeypatch.setattr("guerdon.search.downscaling.KEPT_BYTES", 0)
+    monkeypatch.setattr("guerdon.search.downscaling.PART", 7)
+    assert fit(frames, np.random.default_rng(3), proposals=80) == whole
+    assert whole(frames) == whole(frames[:25]) + whole(frames[25:])

@@ -13,6 +13,12 @@ from guerdon.core.errors import ConfigError, SolverError
 from guerdon.search.arrays import Floats, Rng
 
 
+PART = 256
+"""Frames that are made floats at once."""
+KEPT_BYTES = 500_000_000
+"""Averaged rows that a fit keeps, since most of its proposals share their height with another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Downscale:
     r"""A cell function for grey frames: area average to (height, width), then floor(depth · p / 255).
@@ -36,11 +42,21 @@ class Downscale:
         """Keys of frames (N, H, W), values 0 to 255."""
         if frames.ndim != 3:
             raise SolverError("frames have the shape (N, H, W)", f"got {frames.shape}", "Convert them to grey first")
-        rows_hH, columns_wW = _average(frames.shape[1], self.height), _average(frames.shape[2], self.width)
-        small_Nhw = rows_hH @ frames.astype(np.float64) @ columns_wW.T
+        return self.from_rows(averaged_rows(frames, self.height))
+
+    def from_rows(self, rows_NhW: Floats) -> list[bytes]:
+        """Keys of frames whose rows are averaged already, (N, height, W); see `averaged_rows`."""
+        small_Nhw = rows_NhW @ _average(rows_NhW.shape[2], self.width).T
         # The averages of whole numbers carry rounding errors of 1e-13, which must not decide a floor.
         levels_Nhw = np.floor(self.depth * small_Nhw / 255 + 1e-9).astype(np.uint8)
         return [levels.tobytes() for levels in levels_Nhw]
+
+
+def averaged_rows(frames: npt.NDArray[np.uint8], height: int) -> Floats:
+    """Frames (N, H, W) with their rows averaged to (N, height, W), some at a time to spare memory."""
+    rows_hH = _average(frames.shape[1], height)
+    parts = [rows_hH @ frames[at : at + PART].astype(np.float64) for at in range(0, len(frames), PART)]
+    return np.concatenate(parts) if parts else np.empty((0, height, frames.shape[2]))
 
 
 @lru_cache(maxsize=256)
@@ -103,11 +119,33 @@ def fit(
         target: cells wanted for each frame.
         start: where to begin; by default 1 × 1 × 1.
     """
+    value_of = _Judge(frames, target)
     best = start or Downscale(1, 1, 1)
-    top = spread(best(frames), target)
+    top = value_of(best)
     for _ in range(proposals):
         other = propose(best, (frames.shape[2], frames.shape[1]), rng)
-        value = spread(other(frames), target)
+        value = value_of(other)
         if value > top:
             best, top = other, value
     return best
+
+
+class _Judge:
+    """`spread` of cell functions on the same frames: nothing is computed twice, as far as memory allows."""
+
+    def __init__(self, frames: npt.NDArray[np.uint8], target: float) -> None:
+        self.frames, self.target = frames, target
+        self.values: dict[Downscale, float] = {}
+        self.rows: dict[int, Floats] = {}
+
+    def __call__(self, cells: Downscale) -> float:
+        if cells not in self.values:
+            self.values[cells] = spread(cells.from_rows(self._rows(cells.height)), self.target)
+        return self.values[cells]
+
+    def _rows(self, height: int) -> Floats:
+        if height not in self.rows:
+            if sum(rows_NhW.nbytes for rows_NhW in self.rows.values()) > KEPT_BYTES:
+                self.rows.clear()
+            self.rows[height] = averaged_rows(self.frames, height)
+        return self.rows[height]
