@@ -12,7 +12,6 @@ import numpy.typing as npt
 from guerdon.core.errors import ConfigError, SolverError
 from guerdon.search.arrays import Floats, Rng
 
-
 PART = 256
 """Frames that are made floats at once."""
 KEPT_BYTES = 500_000_000
