@@ -9,6 +9,7 @@ import pytest
 
 from guerdon.core.errors import SandboxError
 from guerdon.sandbox import Job, Limits, Sandbox, ladder, open_sandbox, selftest, shared
+from guerdon.sandbox.layout import places
 from guerdon.sandbox.programs import TOOLS, Program, run_programs
 from guerdon.testing import hostile
 
@@ -168,3 +169,11 @@ def test_shared_sandboxes_are_apart_by_their_furniture() -> None:
     assert shared.identity() == plain.identity == with_numpy.identity
     shared.close()
     assert shared.identity() == ""
+
+
+def test_libraries_named_after_the_distribution_come_along() -> None:
+    pytest.importorskip("sklearn")
+    names = {path.name for path in places("sklearn")}
+    beside = {path.name for path in places("sklearn")[0].parent.glob("scikit_learn.libs")}
+    assert names == {"sklearn", *beside}
+    assert [path.name for path in places("hypothesis")] == ["hypothesis"]

@@ -116,7 +116,28 @@ def places(name: str) -> list[Path]:
     if spec is None or (spec.origin is None and not spec.submodule_search_locations):
         raise SandboxError(f"imports={name!r} names an installed module", "it is not here", f"pip install {name}")
     found = [Path(path) for path in spec.submodule_search_locations or [str(spec.origin)]]
-    return found + [libs for path in found if (libs := path.with_name(f"{path.name}.libs")).is_dir()]
+    return found + [libs for path in found for libs in _shipped(path)]
+
+
+def _shipped(module: Path) -> list[Path]:
+    """The folder of shared libraries beside a module: named as it, or as its distribution (`scikit_learn.libs`)."""
+    own = module.with_name(f"{module.name}.libs")
+    if own.is_dir():
+        return [own]
+    others = [libs for libs in module.parent.glob("*.libs") if not libs.with_suffix("").exists()]
+    return [libs for libs in others if module.is_dir() and _holds(libs.stem, module.name)]
+
+
+@cache
+def _holds(distribution: str, module: str) -> bool:
+    """Whether a distribution installed this top-level module."""
+    import importlib.metadata
+
+    try:
+        files = importlib.metadata.distribution(distribution).files or ()
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return any(file.parts[0] == module for file in files)
 
 
 def equipment(programs: Sequence[str]) -> list[tuple[str, str]]:
