@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MOVES: Mapping[str, str] = {
     "erdos-overlap": "guerdon.systems.ttt_discover.erdos_moves:ErdosMoves",
+    "circle-packing": "guerdon.systems.ttt_discover.packing_moves:PackingMoves",
 }
 """Problem → moves for the small policy."""
 
