@@ -22,6 +22,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "own-verifier.md"
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
 
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
 
 @pytest.fixture(autouse=True)
 def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,9 +79,8 @@ def energy(mine: Any, points: list[list[float]]) -> float:
 def test_killed_and_started_again_it_finds_what_it_would_have_found() -> None:
     """SIGKILL in the middle, the same command again, and the attempts are those of an uninterrupted run."""
     line = "solve electrons.py --electrons 5 --solver hill-climb --budget 1500 --seed 3 --ledger killed.db"
-    command = [sys.executable, "-c", "from guerdon.cli.main import main; main()", *shlex.split(line)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = guerdon(line)
+    first = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
     while attempts("killed.db") < 50 and first.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
@@ -87,12 +88,25 @@ def test_killed_and_started_again_it_finds_what_it_would_have_found() -> None:
     first.wait()
     kept = attempts("killed.db")
     assert 0 < kept < 1500
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     mine = load_file("electrons.py")
     run(HillClimb(), mine.Electrons(electrons=5), ledger="whole.db", budget=1500, seed=3)
     assert history("killed.db") == history("whole.db")
     assert attempts("killed.db") == 1500
+
+
+def test_worker_processes_judge_by_a_reward_out_of_a_file() -> None:
+    line = "solve electrons.py --electrons 5 --solver evolution --offspring 20 --budget 40"
+    for more in ("--ledger inline.db", "--ledger processes.db --workers processes:2"):
+        done = subprocess.run(guerdon(f"{line} {more}"), env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert history("inline.db") == history("processes.db")
+    assert all(value is not None for _, _, value in history("processes.db"))
+
+
+def guerdon(line: str) -> list[str]:
+    return [sys.executable, "-c", "from guerdon.cli.main import main; main()", *shlex.split(line)]
 
 
 def attempts(path: str) -> int:

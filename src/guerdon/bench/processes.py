@@ -29,12 +29,20 @@ class ProcessSlot:
     def __init__(self, reward: Reward) -> None:
         self.pipe, child = _SPAWN.Pipe()
         self.process: BaseProcess = _SPAWN.Process(
-            target=_work, args=(child, reward, loaded_files(), shared.backend(), os.getpid()), daemon=True
+            target=_work, args=(child, loaded_files(), shared.backend(), os.getpid()), daemon=True
         )
         try:
             self.process.start()
-        except Exception as error:
+        except Exception:
             self.pipe.close()
+            raise
+        finally:
+            child.close()
+        try:
+            with contextlib.suppress(OSError):  # a dead process is noticed by `wait`
+                self.pipe.send(reward)  # after its start: a reward out of a file means something once that is loaded
+        except Exception as error:
+            self.kill()
             if not isinstance(error, (AttributeError, TypeError, ValueError, PicklingError)):
                 raise
             raise ConfigError(
@@ -42,8 +50,6 @@ class ProcessSlot:
                 str(error),
                 "Define its functions at the top of a module or file, or use --workers inline",
             ) from error
-        finally:
-            child.close()
 
     def send(self, cases: Sequence[Case]) -> None:
         """Start judging a batch; a dead process is noticed by `wait`."""
@@ -87,7 +93,7 @@ def _receive(pipe: Connection) -> Reply | None:
     return reply
 
 
-def _work(pipe: Connection, reward: Reward, files: Sequence[str], backend: str, parent: int) -> None:
+def _work(pipe: Connection, files: Sequence[str], backend: str, parent: int) -> None:
     """The life of a worker: judge what comes, until the pipe closes."""
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
@@ -95,6 +101,7 @@ def _work(pipe: Connection, reward: Reward, files: Sequence[str], backend: str, 
     for file in files:
         load_file(file)
     with contextlib.suppress(EOFError, OSError):
+        reward = pipe.recv()
         while True:
             cases = pipe.recv()
             pipe.send(judge_here(reward, cases))
