@@ -166,7 +166,8 @@ class Agent:
 
         try:
             plain = json.loads((folder / "agent.json").read_text(encoding="utf-8"))
-            tensors = load_file(folder / "agent.safetensors")
+            # Copies, aligned as torch aligns: a product may round otherwise where memory starts at an odd address.
+            tensors = {name: value.clone() for name, value in load_file(folder / "agent.safetensors").items()}
         except (OSError, ValueError, SafetensorError) as error:
             raise SolverError(f"{folder.name} holds a saved agent", str(error)[:200], "Save it again") from None
         shapes = {name: tuple(tensors[f"weight/{name}"].shape) for name in net.shapes() if f"weight/{name}" in tensors}
@@ -258,15 +259,15 @@ def collect(agent: Agent, lanes: Lanes, settings: PPO, rng: Rng) -> Chunk:
         rewards, values, next_values, terminated, truncated, gamma=settings.gamma, lam=settings.lam, mask=learn
     )
     chunk = Chunk(
-        observations=torch.as_tensor(np.stack([view.observation for view in views])),
-        first=torch.as_tensor(np.stack([view.first for view in views])),
-        learn=torch.as_tensor(learn),
-        scale=torch.as_tensor(np.stack([view.scale for view in views])),
-        actions=torch.as_tensor(np.stack([row[0] for row in rows])),
-        log_probs=torch.as_tensor(np.stack([row[1] for row in rows])),
-        values=torch.as_tensor(values),
-        advantages=torch.as_tensor(standardised(advantages, learn)),
-        targets=torch.as_tensor(targets),
+        observations=torch.tensor(np.stack([view.observation for view in views])),
+        first=torch.tensor(np.stack([view.first for view in views])),
+        learn=torch.tensor(learn),
+        scale=torch.tensor(np.stack([view.scale for view in views])),
+        actions=torch.tensor(np.stack([row[0] for row in rows])),
+        log_probs=torch.tensor(np.stack([row[1] for row in rows])),
+        values=torch.tensor(values),
+        advantages=torch.tensor(standardised(advantages, learn)),
+        targets=torch.tensor(targets),
         memory=before,
         tail=agent.tail,
         frames=int(learn.sum()),
@@ -368,7 +369,7 @@ def _one(observations: Array, first: Array) -> tuple[Tensor, Tensor]:
     """One step as a sequence of length 1."""
     import torch
 
-    return torch.as_tensor(observations).unsqueeze(0), torch.as_tensor(first).unsqueeze(0)
+    return torch.tensor(observations).unsqueeze(0), torch.tensor(first).unsqueeze(0)
 
 
 def _sampled(logits: Array, draw: Array) -> Array:
