@@ -148,6 +148,7 @@ class HumanRanking(RankingOracle):
         self._present(question, shown, queue)
         ranked = read_ranking(screen, LABELS[: len(shown)], question.best)
         if ranked is None:
+            screen.say("Stopped. The same command goes on here.")
             raise KeyboardInterrupt
         ids = tuple(shown[LABELS.index(label)].id for label in ranked)
         seconds = round(time.monotonic() - began, 3)
@@ -292,7 +293,10 @@ def sheet(files: Sequence[Path], labels: str, to: Path, across: int = 4) -> None
     """One picture of all, with their labels."""
     from PIL import Image, ImageDraw
 
-    pictures = [Image.open(file).convert("RGB") for file in files]
+    pictures = []
+    for file in files:
+        with Image.open(file) as opened:
+            pictures.append(opened.convert("RGB"))
     wide, high = max(p.width for p in pictures), max(p.height for p in pictures)
     columns = min(across, len(pictures))
     grid = Image.new("RGB", (columns * (wide + 8), -(-len(pictures) // columns) * (high + 24)), "white")

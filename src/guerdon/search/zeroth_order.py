@@ -63,7 +63,7 @@ def rankings_to_edges(levels: npt.ArrayLike) -> Ints:
 
 
 def edge_gradient(directions: npt.ArrayLike, edges: npt.ArrayLike) -> Floats:
-    """The mean over edges (i, j) of ξⱼ − ξᵢ, the estimator g of ZO-RankSGD (arXiv 2303.03751, equation 5).
+    """The mean over edges (i, j) of ξⱼ − ξᵢ, the estimator g of ZO-RankSGD (arXiv 2303.03751, section 2).
 
     Any comparisons will do, contradictory ones included.
 
