@@ -91,6 +91,7 @@ def test_a_scripted_model_goes_through_the_whole_loop(tmp_path: Path) -> None:
             assert str(answer.note["output"]).startswith("c5 0.")
         elif code and "while True" in str(code):
             assert fault.startswith("timeout")
+            assert "timeout" in str(score.fault)
             assert score.value is None
         elif code and "claim" in str(code):
             assert score.value == 2.0  # what it is worth, not what it says

@@ -137,7 +137,9 @@ def construction(content: Any) -> Any:
     if not isinstance(content, Mapping):
         return content
     if "construction" not in content:
-        raise Invalid("an object with a construction", f"it has {shown(list(content)[:5])}")
+        failed = content.get("failed")  # a proposer's own word why there is none
+        came = failed[:200] if isinstance(failed, str) else f"it has {shown(list(content)[:5])}"
+        raise Invalid("an object with a construction", came)
     return content["construction"]
 
 
