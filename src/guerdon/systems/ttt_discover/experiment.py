@@ -18,6 +18,7 @@ from guerdon.systems.ttt_discover.baselines import BestOfN, Evolution
 from guerdon.systems.ttt_discover.problems.erdos import ErdosOverlap, OverlapVerifier
 from guerdon.systems.ttt_discover.solver import TttDiscover
 
+_HERE = "guerdon.systems.ttt_discover"
 PAPER = "arXiv 2601.16175, ablation on the TriMul kernel"
 
 ARMS: Mapping[str, TttDiscover] = {
@@ -128,6 +129,10 @@ class Overlap(Experiment):
         "judged besides: 8 by arms that reuse states, 160 by arms that do not."
     )
     arms: ClassVar[tuple[str, ...]] = (*ARMS, *HUNDREDFOLD)
+    modules: ClassVar[tuple[str, ...]] = (
+        *(f"{_HERE}.{name}" for name in ("baselines", "erdos_moves", "exact", "problem", "proposer", "small_policy")),
+        *(f"{_HERE}.solver", f"{_HERE}.problems.erdos", "guerdon.search.reuse", "guerdon.train.entropic"),
+    )
     claims: ClassVar[tuple[Claim | AllOf, ...]] = (
         *_reuse_claims(),
         AllOf(
