@@ -83,6 +83,7 @@ class Memory:
         frames: recent screens, packed.
         next_fit: steps at which dynamic cells are fitted next.
         former: states of former archives, by entry, for dynamic cells.
+        first: the start state's snapshot.
     """
 
     archive: CellArchive
@@ -96,6 +97,7 @@ class Memory:
     frames: deque[bytes] = field(default_factory=deque)
     next_fit: int = 0
     former: CellArchive = field(default_factory=CellArchive)
+    first: bytes = b""
 
     @classmethod
     def begin(cls, sim: Simulator, cell: CellOf, *, reset_counters: bool, with_frames: bool) -> Memory:
@@ -105,6 +107,7 @@ class Memory:
         first = offer(sim, 0, cell(sim.world), 0.0, with_frames)
         memory.archive.add([first.key], [0.0], [0], [0], [first.snapshot])
         memory._keep(first.room, End(0.0, 0, 0), first.live)
+        memory.first = first.snapshot
         return memory
 
     @property
@@ -130,8 +133,8 @@ class Memory:
 
     def root(self, *, sendable: bool = False) -> Start:
         """A way back to the start state."""
-        token = None if sendable else self.live.get(0)
-        return Start(0.0, 0, token, [])
+        token: Any = Kept.of(self.first).token
+        return Start(0.0, 0, self.live.get(0) if token is None and not sendable else token, [])
 
     def might_take(self, key: Key, score: float, length: int) -> bool:
         """Whether the archive would take such a state now; what it refuses now it refuses ever after."""
@@ -248,6 +251,7 @@ class Memory:
         arrays: dict[str, npt.NDArray[Any]] = {
             "sizes": np.array([len(each) for each in self.frames], np.int64),
             "frames": np.frombuffer(b"".join(self.frames), np.uint8),
+            "first": np.frombuffer(self.first, np.uint8),
         }
         saving.write(folder, "Memory", arrays, plain)
 
@@ -268,6 +272,7 @@ class Memory:
             deque(data[start:end] for start, end in zip([0, *ends], ends)),
             plain["next_fit"],
             CellArchive.load(folder / "former"),
+            arrays["first"].tobytes(),
         )
 
 

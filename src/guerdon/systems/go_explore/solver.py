@@ -317,7 +317,7 @@ class GoExplore(Learner[State]):
         return memory
 
     def _start(self, memory: Memory, record: CellRecord, sendable: bool) -> Start:
-        return memory.root() if self.return_to == "start" else memory.start(record, sendable=sendable)
+        return memory.root(sendable=sendable) if self.return_to == "start" else memory.start(record, sendable=sendable)
 
     def _ends(self, records: Sequence[CellRecord]) -> list[End]:
         if self.return_to == "start":
