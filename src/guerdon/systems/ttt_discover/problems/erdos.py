@@ -196,13 +196,11 @@ class ErdosOverlap(Discovery):
 
 def seeds(rng: Rng, count: int, least: int = 40, most: int = 99) -> list[list[float]]:
     """Start constructions: 0.5 plus noise of U(−0.4, 0.4) that is centred, on `least` to `most` steps (source)."""
-    import numpy as np
-
     found: list[list[float]] = []
     while len(found) < count:
         noise = rng.uniform(-0.4, 0.4, size=int(rng.integers(least, most, endpoint=True)))
         h_n = 0.5 + noise - noise.mean()
-        if 0 <= h_n.min() and h_n.max() <= 1:  # centring may push a value out of range
+        if h_n.min() >= 0 and h_n.max() <= 1:  # centring may push a value out of range
             found.append(h_n.tolist())
     return found
 
