@@ -104,6 +104,23 @@ def test_the_gradient_is_that_of_plain_autograd(how: str, monkeypatch: pytest.Mo
     assert figures["gradient"] == pytest.approx(math.sqrt(squares), rel=1e-4)
 
 
+def test_checkpointing_changes_nothing_for_an_adapter_either() -> None:
+    loss = surrogate([1.0, -0.5, 2.0])
+    plain, saving = (Policy(llama(), lora=Lora(rank=4), checkpointing=each) for each in (False, True))
+    (first, _), (second, _) = (each.step(each.start(1), ROWS, loss) for each in (plain, saving))
+    for name, each in first.first.items():
+        assert torch.allclose(each, second.first[name], atol=1e-6)
+
+
+def test_an_adapter_is_in_single_precision_whatever_its_model_is() -> None:
+    policy = Policy(llama().to(torch.bfloat16), lora=Lora(rank=4))
+    state, figures = policy.step(policy.start(1), ROWS, surrogate([1.0, -0.5, 2.0]), Adam(lr=1e-3))
+    assert {each.dtype for each in state.weights.values()} == {torch.float32}
+    assert figures["gradient"] > 0
+    found = [each.tolist() for each in policy.logprobs(ROWS)]
+    assert found != [each.tolist() for each in policy.logprobs(ROWS, base=True)]
+
+
 def test_logits_that_are_more_than_the_output_layer_are_taken_whole() -> None:
     torch.manual_seed(0)
     config = transformers.CohereConfig(

@@ -222,6 +222,16 @@ def test_seeds_are_accepted_by_the_verifier(challenge: Any) -> None:
     assert all(score.value is not None for score in scores)
 
 
+@pytest.mark.parametrize("name", ["ahc039", "ahc058", "denoising"])
+def test_a_problem_that_asks_for_code_starts_from_code(name: str) -> None:
+    task = Task(name, {"problem": name})
+    form = form_of(task)
+    for content in forms.seeds(task, 2, stream(1, "seeds")):
+        assert isinstance(content, dict)
+        assert set(content) == set(form.handed_in("x"))
+        assert "```python\n" in text(Start(content, 1.0), task, None)
+
+
 @settings(max_examples=50)
 @given(
     st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.tuples(inner))

@@ -91,8 +91,8 @@ FORMS: Mapping[str, Form] = {
     ),
     "ahc039": Form(**_CONTEST, seeds=f"{_PROBLEMS}.ahc039:seeds"),
     "ahc058": Form(**_CONTEST, seeds=f"{_PROBLEMS}.ahc058:seeds"),
-    "denoising": Form(entry="", source="code"),
-    "triangle-kernel": Form(entry="", source="code"),
+    "denoising": Form(entry="", seeds=f"{_PROBLEMS}.denoising:seeds"),
+    "triangle-kernel": Form(entry="", seeds=f"{_PROBLEMS}.triangle_kernel:seeds"),
 }
 
 TARGETS: Mapping[str, float | Mapping[int, float]] = {
@@ -126,7 +126,8 @@ def seeds(task: Task, count: int, rng: Rng) -> list[Json]:
     if not form.seeds:
         return [None] * count
     module, _, name = form.seeds.partition(":")
-    drawn = getattr(import_module(module), name)(rng, count, **{name: task.data[name] for name in form.sized})
+    draw = getattr(import_module(module), name)
+    drawn = draw(rng, count, **{size: task.data[size] for size in form.sized})
     return [{"construction": as_lists(each)} if form.runs else each for each in drawn]
 
 
