@@ -304,3 +304,94 @@ def test_an_empty_archive_of_states():
         _ = archive.best
     with pytest.raises(SolverError, match="finite"):
         archive.seed([float("nan")], ["a"])
+
+
+def walk(tree, rng, rounds, batch):
+    """Search paths over subsets of 5: a move takes one more element, and the position is the set taken."""
+    position, told = {0: frozenset()}, []
+    tree.name_root("")
+    for _ in range(rounds):
+        leaves = tree.select(batch)
+        if not len(leaves):
+            break
+        rest = [[i for i in range(5) if i not in position[leaf]] for leaf in leaves.tolist()]
+        reached = [[position[leaf] | {i} for i in more] for leaf, more in zip(leaves.tolist(), rest)]
+        keys = [["".join(map(str, sorted(each))) for each in sets] for sets in reached]
+        children = tree.expand(leaves, [np.full(len(more), 1 / max(len(more), 1)) for more in rest], keys)
+        for nodes, sets in zip(children, reached):
+            position.update(zip(nodes.tolist(), sets))
+        values = [None if rng.random() < 0.1 else float(rng.integers(-4, 5)) for _ in leaves]
+        tree.backup(leaves, values)
+        told += zip(leaves.tolist(), values)
+    return position, told
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from(["puct", "uct"]),
+    st.sampled_from(["mean", "max"]),
+    st.sampled_from([1, 4]),
+    st.booleans(),
+)
+def test_nodes_of_one_position_share_values_and_keep_their_visits(seed, rule, value, batch, shared):
+    tree = Tree(TreePolicy(rule=rule, value=value, transpositions=shared))
+    position, told = walk(tree, np.random.default_rng(seed), 40, batch)
+    through, at = dict.fromkeys(position, 0), {}
+    for leaf, got in told:
+        for node in tree.path(leaf):
+            through[node] += 1
+            if got is not None:
+                at.setdefault(position[node] if shared else node, []).append(got)
+    first = {}
+    for node, name in position.items():
+        first.setdefault(name, node)
+        assert tree.visits([node])[0] == through[node]
+        assert tree.first_of([node])[0] == (first[name] if shared else node)
+        values = at.get(name if shared else node, [])
+        expected = np.nan if not values else max(values) if value == "max" else sum(values) / len(values)
+        assert tree.q([node])[0] == pytest.approx(expected, nan_ok=True)
+    assert len(first) < len(position) or len(told) < 3
+
+
+def test_a_value_found_one_way_is_known_the_other_way():
+    """By way of a and by way of b the same position is reached: what is found there is known on both ways."""
+    tree = Tree(TreePolicy(c=0.1, transpositions=True))
+    tree.expand([0], [[0.5, 0.5]], [["a", "b"]])
+    tree.backup(tree.select(1), [0.0])
+    tree.expand([1, 2], [[1.0], [1.0]], [["ab"], ["ab"]])
+    assert tree.first_of([3, 4]).tolist() == [3, 3]
+    leaf = tree.select(1).tolist()
+    tree.backup(leaf, [5.0])
+    assert tree.q([3, 4]).tolist() == [5.0, 5.0]
+    assert sorted(tree.visits([3, 4]).tolist()) == [0, 1]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_saved_tree_goes_on_as_the_first_would_with_positions(shared, tmp_path):
+    def grown(reload):
+        tree, rng = Tree(TreePolicy(value="max", transpositions=shared)), np.random.default_rng(3)
+        for rounds in (7, 1):
+            for _ in range(rounds):
+                leaves = tree.select(3)
+                keys = [[f"p{(int(leaf) * 7 + i) % 11}" for i in range(3)] for leaf in leaves]
+                tree.expand(leaves, [[0.2, 0.3, 0.5]] * len(leaves), keys)
+                tree.backup(leaves, rng.random(len(leaves)))
+            if reload:
+                tree.save(tmp_path)
+                tree = Tree.load(tmp_path)
+        return tree
+
+    one, two = grown(False), grown(True)
+    nodes = np.arange(len(one))
+    assert len(one) == len(two)
+    assert np.array_equal(one.q(nodes), two.q(nodes), equal_nan=True)
+    assert one.first_of(nodes).tolist() == two.first_of(nodes).tolist()
+    assert (one.first_of(nodes).tolist() == nodes.tolist()) != shared
+
+
+def test_a_root_that_is_named_late_is_refused_where_values_are_shared():
+    tree = Tree(TreePolicy(transpositions=True))
+    tree.expand([0], [[1.0]], [["a"]])
+    with pytest.raises(SolverError, match="named before"):
+        tree.name_root("a")

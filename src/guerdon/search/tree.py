@@ -58,6 +58,8 @@ class TreePolicy:
             (Chaslot et al. 2008), so that leaves of one batch spread. It is subtracted from the sum ("mean") or
             divided by the visits and subtracted from the maximum ("max").
         unvisited: Q of a child whose value is not known; `None` for its parent's.
+        transpositions: let nodes of one position share their values, while visits stay each node's own (UCT2 of
+            Childs, Brodeur and Kocsis 2008). Positions are the `keys` of `expand`.
     """
 
     rule: Literal["puct", "uct"] = "puct"
@@ -65,6 +67,7 @@ class TreePolicy:
     value: Literal["mean", "max"] = "mean"
     virtual_loss: float = 1.0
     unvisited: float | None = None
+    transpositions: bool = False
 
     def __post_init__(self) -> None:
         if self.rule not in ("puct", "uct") or self.value not in ("mean", "max"):
@@ -81,6 +84,7 @@ _COLUMNS = {
     "valued": np.int64,
     "pending": np.int64,
     "open": np.int64,
+    "shared": np.int64,
     "prior": np.float64,
     "total": np.float64,
     "best": np.float64,
@@ -114,6 +118,7 @@ class Tree:
         self._columns: dict[str, npt.NDArray[Any]] = {}
         self._resize(64)
         self._keys: dict[int, Hashable] = {}
+        self._first: dict[Hashable, int] = {}  # of each position the first node, which has its values
         self._out: set[int] = set()  # selected and not backed up
         self._size = 0
         self._append(-1, np.ones(1))
@@ -135,6 +140,7 @@ class Tree:
         columns["first"][rows], columns["count"][rows] = _LEAF, 0
         columns["depth"][rows] = 0 if parent < 0 else columns["depth"][parent] + 1
         columns["open"][rows], columns["prior"][rows], columns["best"][rows] = 1, prior_K, -np.inf
+        columns["shared"][rows] = np.arange(start, stop)
         self._size = stop
         return np.arange(start, stop)
 
@@ -173,9 +179,13 @@ class Tree:
             at = int(parent[at])
         return found[::-1]
 
+    def first_of(self, nodes: npt.ArrayLike) -> Ints:
+        """For each node the first node of its position, which holds the values; itself without transpositions."""
+        return self._get("shared", nodes)
+
     def q(self, nodes: npt.ArrayLike) -> Floats:
         """The value of each node by the policy, without virtual losses; nan where none is known."""
-        rows = whole("nodes", nodes, below=self._size)
+        rows = self.first_of(nodes)
         valued = self._columns["valued"][rows]
         if self.policy.value == "max":
             return np.where(valued > 0, self._columns["best"][rows], np.nan)
@@ -210,14 +220,15 @@ class Tree:
 
     def _scores(self, node: int, rows: slice) -> Floats:
         columns, policy = self._columns, self.policy
-        valued_K, pending_K = columns["valued"][rows], columns["pending"][rows]
+        values = columns["shared"][rows] if policy.transpositions else rows
+        valued_K, pending_K = columns["valued"][values], columns["pending"][rows]
         visit_K = columns["visits"][rows] + pending_K
         loss_K = policy.virtual_loss * pending_K
         if policy.value == "mean":
-            q_K = (columns["total"][rows] - loss_K) / np.maximum(valued_K + pending_K, 1)
+            q_K = (columns["total"][values] - loss_K) / np.maximum(valued_K + pending_K, 1)
             unknown_K = (valued_K == 0) & (pending_K == 0)
         else:
-            q_K, unknown_K = columns["best"][rows].copy(), valued_K == 0
+            q_K, unknown_K = columns["best"][values].copy(), valued_K == 0
         if unknown_K.any():
             q_K[unknown_K] = self._fallback(node)
         if policy.value == "max":
@@ -229,12 +240,11 @@ class Tree:
     def _fallback(self, node: int) -> float:
         if self.policy.unvisited is not None:
             return self.policy.unvisited
-        valued = int(self._columns["valued"][node])
+        row = int(self._columns["shared"][node])
+        valued = int(self._columns["valued"][row])
         if not valued:
             return 0.0
-        return float(
-            self._columns["best"][node] if self.policy.value == "max" else self._columns["total"][node] / valued
-        )
+        return float(self._columns["best"][row] if self.policy.value == "max" else self._columns["total"][row] / valued)
 
     def _pend(self, leaf: int, by: int) -> None:
         parent, pending = self._columns["parent"], self._columns["pending"]
@@ -267,7 +277,7 @@ class Tree:
             priors: for each leaf the prior of each move, at least 0 (nan counts as 0); empty where there is no legal
                 move, which closes the leaf.
             keys: for each leaf the position that each move leads to. A move to a position of its own path is a cycle,
-                and its node is closed from the start.
+                and its node is closed from the start. With transpositions, nodes of one position share their values.
 
         Returns:
             For each leaf its new nodes.
@@ -307,15 +317,26 @@ class Tree:
         above = {self._keys[node] for node in self.path(leaf) if node in self._keys}
         cycles = 0
         for node, key in zip(nodes, keys, strict=True):
-            self._keys[node] = key
+            self._name(node, key)
             if key in above:
                 self._columns["first"][node], self._columns["open"][node] = _CLOSED, 0
                 cycles += 1
         return cycles
 
+    def _name(self, node: int, key: Hashable) -> None:
+        self._keys[node] = key
+        if self.policy.transpositions:
+            self._columns["shared"][node] = self._first.setdefault(key, node)
+
     def name_root(self, key: Hashable) -> None:
-        """Say which position the root is, so that moves back to it count as cycles."""
-        self._keys[0] = key
+        """Say which position the root is, so that moves back to it count as cycles.
+
+        Raises:
+            SolverError: there are transpositions, and the root has been expanded already.
+        """
+        if self.policy.transpositions and self._columns["first"][0] >= 0:
+            raise SolverError("the root is named before it is expanded", "it has children", "Name it first")
+        self._name(0, key)
 
     def backup(self, leaves: npt.ArrayLike, values: Sequence[float | None] | npt.ArrayLike) -> None:
         """Bring the values of selected leaves up to the root.
@@ -347,14 +368,15 @@ class Tree:
     def _add(self, leaf: int, value: float, known: int) -> None:
         columns = self._columns
         parent, visits, valued = columns["parent"], columns["visits"], columns["valued"]
-        total, best = columns["total"], columns["best"]
+        total, best, shared = columns["total"], columns["best"], columns["shared"]
         at = leaf
         while at >= 0:
             visits[at] += 1
             if known:
-                valued[at] += 1
-                total[at] += value
-                best[at] = max(best[at], value)
+                row = shared[at]
+                valued[row] += 1
+                total[row] += value
+                best[row] = max(best[row], value)
             at = int(parent[at])
 
     def save(self, folder: Path) -> None:
@@ -372,6 +394,10 @@ class Tree:
         """Read what `save` wrote."""
         arrays, plain = saving.read(folder, "Tree")
         tree = cls(TreePolicy(**plain["policy"]))
-        tree._columns, tree._size = arrays, len(arrays["parent"])
+        size = len(arrays["parent"])
+        tree._columns, tree._size = {"shared": np.arange(size), **arrays}, size
         tree._keys, tree._out = dict(plain["keys"]), set(plain["out"])
+        if tree.policy.transpositions:
+            for node in sorted(tree._keys):
+                tree._first.setdefault(tree._keys[node], node)
         return tree
