@@ -266,7 +266,7 @@ def steps_in(path: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("batch", "frames", "kills"), [(5, 10_000, 1), pytest.param(100, 600_000, 3, marks=pytest.mark.slow)]
+    ("batch", "frames", "kills"), [(5, 10_000, 1), pytest.param(100, 240_000, 3, marks=pytest.mark.slow)]
 )
 def test_killed_at_random_the_same_command_ends_as_if_it_had_not_been(tmp_path, batch, frames, kills) -> None:
     more = ["--batch", str(batch), "--budget", f"frames={frames}"]
