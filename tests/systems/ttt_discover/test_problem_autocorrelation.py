@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from guerdon.core.rng import stream
 from guerdon.core.task import Answer, Case, Task
+from guerdon.search.space import Space
 from guerdon.systems.ttt_discover.problems import autocorrelation as ac
 
 BOTH = [ac.Autocorrelation1(), ac.Autocorrelation2()]
@@ -174,3 +175,12 @@ def test_the_picture_is_a_step_function() -> None:
     assert picture.media == "image/svg+xml"
     assert picture.data.startswith(b"<svg")
     assert len(picture.data) < 60_000
+
+
+@pytest.mark.parametrize("problem", [*BOTH, ac.Autocorrelation1(least=100, pieces=7), ac.Autocorrelation2(most=5)])
+def test_general_solvers_of_numbers_find_a_space(problem: Any) -> None:
+    (task,) = problem.tasks("main")
+    space = Space.of(task)
+    content = space.content(stream(101, "point").random(space.size))
+    assert space.wrong(content) == ""
+    assert score(problem, content).value > 0

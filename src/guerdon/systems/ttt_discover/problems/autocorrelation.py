@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from guerdon.core.challenge import Landmark, Picture, Probes
 from guerdon.core.plain import Json
 from guerdon.core.task import Answer, Task
+from guerdon.search.space import Space
 from guerdon.systems.ttt_discover.exact import convolved, enclosed, integers
 from guerdon.systems.ttt_discover.problem import Discovery, Invalid, Verifier, construction, numbers
 
@@ -219,10 +220,13 @@ class _Autocorrelation(Discovery):
     """Fewest heights. The published prompt asks for 1,000 and up; shorter ones are as valid (arXiv 2601.16175)."""
     most: int = 100_000
     """Most heights (arXiv 2601.16175, appendix)."""
+    pieces: int = 60
+    """Heights of the constructions that the general solvers of numbers search (`cma-es`, `hill-climb`)."""
 
     def sizes(self) -> Mapping[str, Json]:
-        """The numbers of heights that are allowed, and their range."""
-        return {"least": self.least, "most": self.most, "low": 0.0, "high": TALLEST}
+        """The numbers of heights that are allowed, their range, and a space for solvers that need a fixed shape."""
+        space = Space((max(self.least, min(self.pieces, self.most)),), low=0.0, high=1.0)
+        return {"least": self.least, "most": self.most, "low": 0.0, "high": TALLEST, "space": space.plain()}
 
     def pictures(self, task: Task, answer: Answer) -> Sequence[Picture]:
         """The step function."""
