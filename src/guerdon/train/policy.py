@@ -118,6 +118,7 @@ class Snapshot:
         """Write it into a folder as `policy.safetensors` and `policy.json`."""
         from safetensors.torch import save_file
 
+        folder.mkdir(parents=True, exist_ok=True)
         parts = (("weights", self.weights), ("first", self.first), ("second", self.second))
         tensors = {f"{part}/{name}": each.contiguous() for part, named in parts for name, each in named.items()}
         save_file(tensors, str(folder / "policy.safetensors"))
