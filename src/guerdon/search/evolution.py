@@ -224,8 +224,9 @@ class GldFast:
     """Gradientless descent with fast binary search, GLD-Fast (Golovin et al., arXiv 1911.06317, algorithm 2).
 
     Each step tries x + v_k with v_k uniform in the ball of radius 2^(−k) R for k = −K … K, K = log(4 √Q), and moves
-    to the best, if that is better than x. R is halved every H = D · Q · log Q steps (log Q being at least 1). The source leaves the base of the logarithms and the distribution in the ball open; here they are 2,
-    with K rounded up, and uniform.
+    to the best, if that is better than x. R is halved every H = D · Q · log Q steps (log Q being at least 1 here). The
+    source leaves the base of the logarithms and the distribution in the ball open: here 2, with K rounded up, and
+    uniform.
 
     Args:
         radius: R at the start, the diameter of where the optimum may be.

@@ -18,7 +18,7 @@ from guerdon.systems.zo_ranksgd.baselines import Cma, Gld, Random, ZoSgd
 from guerdon.systems.zo_ranksgd.challenge import RankedFunction
 from guerdon.systems.zo_ranksgd.policy import RankedPolicy
 from guerdon.systems.zo_ranksgd.solver import ZoRankSgd
-from guerdon.systems.zo_ranksgd.trial import hidden_value, walk
+from guerdon.systems.zo_ranksgd.trial import hidden_value, one_thread, walk
 
 PAPER = "arXiv 2303.03751, section 4"
 FUNCTIONS = ("quadratic", "rosenbrock")
@@ -32,7 +32,8 @@ def losses_at(
 ) -> dict[str, float | None]:
     """The hidden loss where a solver stands after so many queries, by name of the mark."""
     challenge = RankedFunction(function=function, start_seed=seed, **fields)
-    stood = walk(solver, challenge, seed=seed, marks=sorted(marks.values()))
+    with one_thread():
+        stood = walk(solver, challenge, seed=seed, marks=sorted(marks.values()))
     found = hidden_value(challenge, np.stack([stood[mark] for mark in marks.values()]))
     # The smallest that is told apart, so that the logarithm of a perfect result is finite.
     return {
@@ -279,7 +280,8 @@ class Policies(Experiment):
         tell: Any = "values" if arm == "cma-es" else "order"
         challenge = RankedPolicy(env=env, steps=steps, world_seed=seed, m=m, k=m, tell=tell)
         seen: list[Any] = []
-        walk(solver, challenge, seed=seed, marks=[20 if smoke else self.episodes], seen=seen)
+        with one_thread():
+            walk(solver, challenge, seed=seed, marks=[20 if smoke else self.episodes], seen=seen)
         returns = [value for value in hidden_value(challenge, np.array(seen)) if value is not None]
         return max(returns, default=None)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,15 @@ from guerdon.core.solver import Problem
 from guerdon.core.task import Answer, Case, Judged
 from guerdon.search.arrays import Floats
 from guerdon.systems.zo_ranksgd.objective import Objective
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Linear algebra on one core, where `threadpoolctl` is there to see to it: jobs run side by side already."""
+    try:
+        limits: AbstractContextManager[Any] = import_module("threadpoolctl").threadpool_limits(1)
+    except ImportError:
+        return nullcontext()
+    return limits
 
 
 def hidden_value(challenge: Challenge, points: Floats) -> list[float | None]:
