@@ -151,6 +151,13 @@ def test_cells_that_a_world_does_not_have_are_refused(tmp_path, cells) -> None:
         run(GoExplore(cells=cells), WorldChallenge(env_id="CartPole-v1"), ledger=tmp_path / "g.db", budget=2)
 
 
+@pytest.mark.parametrize("key", ["[1]", "world.observation", "(1, world.observation[0])", "None", "{}"])
+def test_a_key_that_cannot_be_written_down_is_refused_at_once(tmp_path, key) -> None:
+    (tmp_path / "odd.py").write_text(f"def cell(world):\n    return {key}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="a plain key from"):
+        GoExplore(cells=f"{tmp_path}/odd.py:cell").begin(Place("CartPole-v1", "{}", 50, 0))
+
+
 def test_published_weights_can_be_changed_one_by_one() -> None:
     for name, rule in GO_EXPLORE_RUNS.items():
         assert GoExplore(selection=name).rule == rule

@@ -257,7 +257,8 @@ def cell_of(cells: Cells, world: Any, shrink: Downscale | None = None) -> CellOf
         return lambda here: pixels(grey(here))
     if kind == "observation":
         return lambda here: _coarse(here.observation, cells.resolution)
-    return function_of(kind)
+    own = function_of(kind)
+    return lambda here: plain_key(own(here), kind)
 
 
 def function_of(name: str) -> CellOf:
@@ -274,6 +275,22 @@ def function_of(name: str) -> CellOf:
     if not callable(found):
         raise ConfigError("a function of the world", f"{name} is a {type(found).__name__}", "Name a function")
     return found  # type: ignore[no-any-return]
+
+
+def plain_key(key: Any, name: str) -> Key:
+    """A key as it is, if it can be written down.
+
+    Raises:
+        ConfigError: it is neither bytes, text, a number, nor a tuple of these.
+    """
+    if type(key) is tuple:
+        for part in key:
+            plain_key(part, name)
+    elif type(key) not in (bytes, str, int, float, bool):
+        do = "Convert it: int(...), bytes(...), tuple(...)"
+        raise ConfigError(f"a plain key from {name}", f"got {str(key)[:40]!r} ({type(key).__name__})", do)
+    found: Key = key
+    return found
 
 
 def game_of(world: Any) -> Literal["montezuma", "pitfall"] | None:
