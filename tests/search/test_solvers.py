@@ -107,13 +107,13 @@ class TestHillClimb(_Contract):
 class TestEvolution(_Contract):
     @pytest.fixture
     def solver(self):
-        return Evolution(mu=3, offspring=9, patience=3)
+        return Evolution(mu=3, offspring=9, stale=3)
 
 
 class TestCmaSearch(_Contract):
     @pytest.fixture
     def solver(self):
-        return CmaSearch(patience=3)
+        return CmaSearch(stale=3)
 
 
 def best(solver, challenge, tmp_path, budget, **options):
@@ -194,7 +194,7 @@ def test_a_climb_starts_anew_where_its_steps_are_tiny():
 
 
 def test_a_stale_population_is_given_up_and_its_best_remembered():
-    solver, rng = Evolution(mu=1, offspring=1, patience=2), np.random.default_rng(0)
+    solver, rng = Evolution(mu=1, offspring=1, stale=2), np.random.default_rng(0)
     problem = _problem(Bits())
     state = solver.start(problem, rng)
     sizes = []
@@ -207,7 +207,7 @@ def test_a_stale_population_is_given_up_and_its_best_remembered():
 
 def test_populations_grow_from_restart_to_restart():
     pytest.importorskip("cma", reason='needs pip install "guerdon[search]"')
-    solver, rng = CmaSearch(population=4, patience=1, largest=10), np.random.default_rng(0)
+    solver, rng = CmaSearch(population=4, stale=1, largest=10), np.random.default_rng(0)
     problem = _problem(Never())
     state, sizes = solver.start(problem, rng), []
     for _ in range(4):
@@ -273,7 +273,7 @@ def test_fields_that_make_no_solver():
         lambda: HillClimb(smallest=1.0),
         lambda: Evolution(mu=0),
         lambda: Evolution(sigma=float("nan")),
-        lambda: Evolution(patience=-1),
+        lambda: Evolution(stale=-1),
         lambda: CmaSearch(grow=0.5),
         lambda: CmaSearch(smallest=1.0),
     ):

@@ -184,7 +184,7 @@ class Evolution(Learner[dict[str, _Population]]):
 
     A row is a list of the last axis (a point, an interval, ...), or one number where there is one axis. Half of the
     offspring change everywhere, half in one row only. Sizes follow exp(τ N(0, 1)) with τ = 1/√(2 √D) (Schwefel 1995).
-    The population starts anew when `patience` steps brought nothing better. Parents are in the ledger.
+    The population starts anew when `stale` steps brought nothing better. Parents are in the ledger.
 
     Args:
         mu: parents.
@@ -192,7 +192,7 @@ class Evolution(Learner[dict[str, _Population]]):
         sigma: size of the first steps, as a share of the way from the lowest to the highest value.
         cross: probability that rows come from two parents.
         redraw: probability that one row is drawn uniformly instead of stepping.
-        patience: steps without a better member before a new population; 0 for never.
+        stale: steps without a better member before a new population; 0 for never.
     """
 
     mu: int = 5
@@ -200,13 +200,13 @@ class Evolution(Learner[dict[str, _Population]]):
     sigma: float = 0.2
     cross: float = 0.3
     redraw: float = 0.1
-    patience: int = 100
+    stale: int = 100
 
     name: ClassVar[str] = "evolution"
 
     def __post_init__(self) -> None:
         _at_least(1, mu=self.mu, offspring=self.offspring)
-        _at_least(0, patience=self.patience, cross=self.cross, redraw=self.redraw)
+        _at_least(0, stale=self.stale, cross=self.cross, redraw=self.redraw)
         if not 0 < self.sigma <= 1:
             raise ConfigError("sigma is above 0 and at most 1", f"got {self.sigma}", "Write sigma=0.2")
 
@@ -273,7 +273,7 @@ class Evolution(Learner[dict[str, _Population]]):
         top, before = members[0]["score"], population["top"]
         waited = 0 if before is None or top > before else population["waited"] + 1
         best = top if population["best"] is None else max(top, population["best"])
-        if self.patience and waited >= self.patience:
+        if self.stale and waited >= self.stale:
             return _Population(members=[], waited=0, top=None, best=best)
         return _Population(members=members, waited=waited, top=top, best=best)
 
@@ -325,7 +325,8 @@ class CmaSearch(Learner[_Strategies]):
         population: answers to each task in a step; 0 for 4 + ⌊3 ln D⌋.
         grow: factor of the population at a restart.
         largest: population at most.
-        patience: generations without a better answer before a restart; 0 for 10 + ⌈30 D / population⌉ (Hansen 2009).
+        stale: generations without a better answer before a restart; 0 for 10 + ⌈30 D / population⌉, the window
+            of Hansen 2009.
         smallest: a standard deviation below this is a point.
     """
 
@@ -333,13 +334,13 @@ class CmaSearch(Learner[_Strategies]):
     population: int = 0
     grow: float = 2.0
     largest: int = 200
-    patience: int = 0
+    stale: int = 0
     smallest: float = 1e-11
 
     name: ClassVar[str] = "cma-es"
 
     def __post_init__(self) -> None:
-        _at_least(0, population=self.population, patience=self.patience)
+        _at_least(0, population=self.population, stale=self.stale)
         _at_least(1, grow=self.grow)
         _at_least(2, largest=self.largest)
         if not 0 < self.smallest < self.sigma:
@@ -396,8 +397,8 @@ class CmaSearch(Learner[_Strategies]):
         best = top if at.best is None else max(top, at.best)
         better = at.top is None or top > at.top
         waited = 0 if better else at.waited + 1
-        patience = self.patience or 10 + -(-30 * points.shape[1] // len(points))
-        if waited >= patience or not self.smallest < cma.sigma < 1e6:
+        stale = self.stale or 10 + -(-30 * points.shape[1] // len(points))
+        if waited >= stale or not self.smallest < cma.sigma < 1e6:
             return self._anew(seed, task, at.number + 1, best)
         return _Strategy(cma, at.number, at.generation + 1, waited, top if better else at.top, best)
 
