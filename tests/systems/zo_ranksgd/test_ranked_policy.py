@@ -60,6 +60,16 @@ def test_what_is_no_policy_is_a_fault(content: Any) -> None:
     assert SWIM.pictures(next(iter(SWIM.tasks("main"))), Answer("find", content)) == ()
 
 
+def test_the_report_draws_the_episode() -> None:
+    from xml.etree import ElementTree
+
+    point = np.random.default_rng(0).normal(size=16)
+    (picture,) = SWIM.pictures(next(iter(SWIM.tasks("main"))), Answer("find", point.tolist()))
+    assert f"{played(point.reshape(2, 8)):.2f} after 20 steps" in picture.caption
+    (line,) = [each for each in ElementTree.fromstring(picture.data) if each.tag.endswith("polyline")]
+    assert len(line.attrib["points"].split()) == 20
+
+
 def test_its_self_check_passes_and_it_runs_in_workers(tmp_path: Any) -> None:
     assert all(finding.ok is not False for finding in check(SWIM, on_step=lambda text: None))
     done = run(ZoRankSgd(mu=0.5), SWIM, ledger=tmp_path / "g.db", budget=30, workers="processes:1")
