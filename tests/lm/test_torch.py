@@ -265,3 +265,13 @@ def test_rows_of_ids_are_continued_as_their_prompts_are() -> None:
         assert model.decoded(row.made[:-1] if ended else row.made) == made.text
     assert empty.finish is full.finish is None
     assert model.markup("<|end|>a") == [1, *model.encode("a")]
+
+
+def test_the_chat_template_is_told_its_options(tmp_path: Any) -> None:
+    model = tiny(template=TEMPLATE + "{{ effort }}")
+    model.model.save_pretrained(tmp_path)
+    model.tokenizer.save_pretrained(tmp_path)
+    prompt = (Message("user", "hello"),)
+    plain, high = Torch(tmp_path, device="cpu"), Torch(tmp_path, device="cpu", chat_options={"effort": "high"})
+    assert high.encode(prompt) == [*plain.encode(prompt), *plain.encode("high")]
+    assert high.digest != plain.digest

@@ -8,12 +8,12 @@ import io
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from guerdon.core.errors import ConfigError
-from guerdon.core.plain import digest
+from guerdon.core.plain import Json, digest
 from guerdon.core.score import Fault, FaultKind
 from guerdon.lm import decode, weights
 from guerdon.lm.files import file_digest, folder_digest
@@ -38,6 +38,7 @@ class Torch(Closing):
         batch: most rows at once.
         context: tokens of one prompt and its generation; by default what the model was made for.
         chat_template: Jinja template for messages, in place of the tokenizer's own.
+        chat_options: variables of the template, such as `{"reasoning_effort": "high"}` or `{"enable_thinking": False}`.
         revision: of a hub id.
         progress: told about a download of known weights, in bytes.
 
@@ -55,6 +56,7 @@ class Torch(Closing):
         batch: int = 16,
         context: int | None = None,
         chat_template: str | None = None,
+        chat_options: Mapping[str, Json] | None = None,
         revision: str | None = None,
         progress: weights.Progress | None = None,
     ) -> None:
@@ -75,12 +77,15 @@ class Torch(Closing):
             do = "Check the name; weights are read from safetensors or GGUF only"
             raise ConfigError("transformers loads the model", f"{source}: {said}", do) from None
         commit = getattr(model.config, "_commit_hash", None)
-        self._adopt(model.to(device), tokenizer, str(source), [*identity, commit, dtype], batch, context, chat_template)
+        self._chat_options = dict(chat_options or {})
+        identity = [*identity, commit, dtype, *([self._chat_options] if self._chat_options else [])]
+        self._adopt(model.to(device), tokenizer, str(source), identity, batch, context, chat_template)
 
     @classmethod
     def wrap(cls, model: Any, tokenizer: Any, *, name: str = "", batch: int = 16, context: int | None = None) -> Torch:
         """A model that is already loaded, or made from scratch."""
         made = cls.__new__(cls)
+        made._chat_options = {}
         made._adopt(model, tokenizer, name or type(model).__name__, None, batch, context, None)
         return made
 
@@ -118,7 +123,7 @@ class Torch(Closing):
             for name, tensor in sorted(self.model.state_dict().items()):
                 seen.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
                 seen.update(tensor.detach().cpu().contiguous().flatten().view(_engine()[0].uint8).numpy().tobytes())
-            self._digest = digest("torch", "bytes", seen.hexdigest(), self._template)
+            self._digest = digest("torch", "bytes", seen.hexdigest(), self._template, *self._chat_options.items())
             self._versions = version
         return self._digest
 
@@ -156,6 +161,7 @@ class Torch(Closing):
             tokenize=False,
             add_generation_prompt=not goes_on,
             continue_final_message=goes_on,
+            **self._chat_options,
         )
         return text
 

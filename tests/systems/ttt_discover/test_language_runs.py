@@ -180,7 +180,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def test_a_server_makes_attempts_and_its_log_probabilities_are_recorded(server: Any, tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "l.db") as ledger:
-        some = frozen(model=f"{server.url}#served-1", steps=2, rollouts=4)
+        some = frozen(model=f"{server.url}#served-1", steps=2, rollouts=4, reasoning="high")
         done = run(some, ErdosOverlap(), ledger=ledger, seed=1, budget=1000)
         rows = [(attempt.answer, verdict.score) for attempt, verdict in ledger.judged(done.id) if verdict]
     made = [(answer, score) for answer, score in rows if not answer.note.get("seed")]
@@ -198,6 +198,7 @@ def test_a_server_makes_attempts_and_its_log_probabilities_are_recorded(server: 
         assert body["top_p"] == 1.0
         assert body["logprobs"] is True
         assert body["n"] == 4
+        assert body["reasoning_effort"] == "high"
 
 
 def test_a_server_that_fails_now_and_then_costs_nothing_but_time(server: Any) -> None:

@@ -41,6 +41,7 @@ class TttDiscoverLm(TttDiscover):
         alpha: its scale (32, from an independent replication).
         adapted: layers that get an adapter, as peft names them.
         temperature: of sampling (1).
+        reasoning: effort that the model's chat template, or its server, is told ("high" for gpt-oss); empty for none.
         context_tokens: tokens of prompt and reply (32,768). A model with a shorter context gets the same shares of it.
         thinking_tokens: tokens of prompt and thinking, after which the answer is forced (26,000; 20,000 for
             denoising, 22,000 for ahc039, 25,000 for ahc058).
@@ -48,6 +49,8 @@ class TttDiscoverLm(TttDiscover):
             "<|end|><|start|>assistant<|channel|>final<|message|>" (gpt-oss); empty for a model without one.
         forced: line that is written into the model's turn when its answer is forced.
         logprobs: ask a model behind a protocol for log-probabilities, which are recorded.
+        concurrency: requests to a server under way at once.
+        wait_s: seconds for one reply of a server.
         target: value that prompts name as what to beat: "published" (the best of the paper's table), "none", or a
             number. It is a hint to the model and is recorded with each attempt.
         budget_s: seconds that a program is told to use (1,000).
@@ -73,11 +76,14 @@ class TttDiscoverLm(TttDiscover):
     alpha: float = 32.0
     adapted: tuple[str, ...] = ("all-linear",)
     temperature: float = 1.0
+    reasoning: str = ""
     context_tokens: int = 32_768
     thinking_tokens: int = 26_000
     thinking_end: str = ""
     forced: str = FORCED
     logprobs: bool = True
+    concurrency: int = field(default=8, metadata={"recipe": False})
+    wait_s: float = field(default=3600.0, metadata={"recipe": False})
     target: str = "published"
     budget_s: float = 30.0
     kill_s: float = 40.0
@@ -109,10 +115,14 @@ class TttDiscoverLm(TttDiscover):
         return shared.opened(self.model, **self._options()).digest
 
     def _options(self) -> dict[str, Json]:
-        if not self.model.startswith("torch:"):
-            return {}
-        how: dict[str, Json] = {"dtype": self.dtype, "batch": self.batch}
-        return how | ({"device": self.device} if self.device else {})
+        told: dict[str, Json] = {"reasoning_effort": self.reasoning} if self.reasoning else {}
+        if self.model.startswith("torch:"):
+            how: dict[str, Json] = {"dtype": self.dtype, "batch": self.batch, "chat_options": told}
+            return how | ({"device": self.device} if self.device else {})
+        if self.model.startswith(("http:", "https:")):
+            waits: dict[str, Json] = {"read_timeout": self.wait_s, "total_timeout": self.wait_s}
+            return {"concurrency": self.concurrency, "extra": told, **waits}
+        return {}
 
     def proposer(self, task: Task) -> LanguageProposer:
         """The model, with an adapter unless nothing is to be learned."""
