@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, requires
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -46,7 +47,10 @@ def check(code, arrays, shapes, names, config):
     return found.detach().to(torch.float32).contiguous().numpy().tobytes(), list(found.shape)
 """
 _MEASURE = """
+import os
+
 def timed(code):
+    os.environ.update(PATH="/usr/local/bin:/usr/bin:/bin", HOME="/tmp", TRITON_CACHE_DIR="/tmp/triton")
     problem, means = measure(_kernel(code))
     return str(problem), [float(each) for each in means]
 """
@@ -59,12 +63,12 @@ class Fast(Verifier):
     Args:
         device: "cuda" or "cpu".
         seconds: wall-clock limit of one kernel with all its cases.
-        memory_mb: memory of one kernel's process, in MiB.
+        memory_mb: memory of one kernel's process, in MiB, where it is only checked.
     """
 
     device: Device = "cuda"
     seconds: float = 600.0
-    memory_mb: int = 64 * 1024
+    memory_mb: int = 16 * 1024
     part: ClassVar[str] = "speed"
     sense = "max"
     label = "triangle-kernel"
@@ -89,11 +93,16 @@ class Fast(Verifier):
         return self._timed(code) if self.device == "cuda" else self._compared(code)
 
     def _limits(self) -> Limits:
-        return Limits(wall_s=self.seconds, memory_mb=self.memory_mb, processes=256, result_kb=64 * 1024, disk_mb=512)
+        return Limits(wall_s=self.seconds, memory_mb=self.memory_mb, processes=64, result_kb=64 * 1024)
+
+    def _open_limits(self) -> Limits:
+        """A GPU's driver maps all its memory, and compilers start processes; time is what is bounded."""
+        return Limits(wall_s=self.seconds, cpu_s=1e6, memory_mb=1 << 26, processes=4096, open_files=4096, disk_mb=4096)
 
     def _timed(self, code: str) -> Score:
         source = Path(trimul.__file__).read_text("utf-8") + _KERNEL + _MEASURE
-        ((outcome,),) = shared.run([Job(source=source, entry="timed", calls=[(code,)], limits=self._limits())])
+        job = Job(source=source, entry="timed", calls=[(code,)], limits=self._open_limits())
+        ((outcome,),) = shared.run([job], imports=libraries())
         if outcome.fault is not None:
             return Score(None, fault=outcome.fault)
         match outcome.value:
@@ -147,7 +156,8 @@ def libraries() -> tuple[str, ...]:
     except PackageNotFoundError:
         return ()
     names = {re.split(r"[^\w.-]", line)[0].replace("-", "_") for line in lines} - {"setuptools"}
-    return ("numpy", *sorted(names), "mpmath", "markupsafe", "torchgen", "functorch", "torch")
+    beside = ("mpmath", "markupsafe", "nvidia", "triton", "torchgen", "functorch", "torch")
+    return ("numpy", *(name for name in (*sorted(names), *beside) if find_spec(name) is not None))
 
 
 @lru_cache(maxsize=trimul.SMALL)
