@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MOVES: Mapping[str, str] = {
     "erdos-overlap": "guerdon.systems.ttt_discover.erdos_moves:ErdosMoves",
+    "autocorrelation-1": "guerdon.systems.ttt_discover.autocorrelation_moves:FirstMoves",
+    "autocorrelation-2": "guerdon.systems.ttt_discover.autocorrelation_moves:SecondMoves",
     "circle-packing": "guerdon.systems.ttt_discover.packing_moves:PackingMoves",
 }
 """Problem → moves for the small policy."""

@@ -17,6 +17,7 @@ from guerdon.core.challenge import Landmark, Picture, Probes
 from guerdon.core.errors import ConfigError
 from guerdon.core.plain import Json
 from guerdon.core.task import Answer, Task
+from guerdon.search.space import Space
 from guerdon.systems.ttt_discover import exact
 from guerdon.systems.ttt_discover.problem import Discovery, Invalid, Sense, Verifier, construction, numbers
 
@@ -151,8 +152,9 @@ class ErdosOverlap(Discovery):
         )
 
     def sizes(self) -> Mapping[str, Json]:
-        """Limits of a construction."""
-        return {"pieces": self.pieces, "most": MOST, "low": 0.0, "high": 1.0}
+        """Limits of a construction, and a space for solvers that need a fixed shape."""
+        space = Space((self.pieces,), low=0.0, high=1.0)
+        return {"pieces": self.pieces, "most": MOST, "low": 0.0, "high": 1.0, "space": space.plain()}
 
     def landmarks(self, task: Task) -> Sequence[Landmark]:
         """Published values of C5."""
