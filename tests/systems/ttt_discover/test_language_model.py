@@ -145,6 +145,8 @@ def test_a_prompt_over_the_cap_is_a_fault_of_its_own(tiny: Any) -> None:
 
 
 def test_a_smaller_context_gets_the_same_shares() -> None:
+    assert TttDiscoverLm().proposer(TASK).room.thinking == 26_000
+    assert solver(context_tokens=1024, thinking_tokens=0).proposer(TASK).room.thinking == 812
     assert Room(context=32768, thinking=26000).within(512) == Room(context=512, thinking=406)
     assert Room(context=100, thinking=80).within(512) == Room(context=100, thinking=80)
     assert Room(context=100, thinking=80).within(None) == Room(context=100, thinking=80)
@@ -335,7 +337,7 @@ def test_a_model_that_cannot_be_trained_is_refused_with_the_fix(tiny: Any) -> No
 
 
 @pytest.mark.parametrize(
-    "odd", [{"thinking_tokens": 160}, {"budget_s": 6}, {"target": "soon"}, {"rollouts": 0}, {"thinking_tokens": 0}]
+    "odd", [{"thinking_tokens": 160}, {"budget_s": 6}, {"target": "soon"}, {"rollouts": 0}, {"thinking_tokens": -1}]
 )
 def test_settings_that_make_no_sense_are_refused(odd: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):

@@ -163,6 +163,19 @@ def test_a_text_model_with_a_mark_is_read_after_it() -> None:
     assert draft.content["construction"] == [0.5]
 
 
+def test_a_frozen_run_in_two_parts_is_the_run_in_one(tmp_path: Path) -> None:
+    def recorded(path: Path, budget: int) -> list[Any]:
+        with Ledger.open(path) as ledger:
+            done = run(frozen(steps=2), ErdosOverlap(), ledger=ledger, seed=1, budget=budget, checkpoint_s=0.0)
+            return [(row.step, row.answer.content, row.answer.note.get("start")) for row in ledger.attempts(done.id)]
+
+    quick = [reply for reply in REPLIES if "while True" not in reply]
+    with lend("mine", Scripted(lambda prompt, rng, index: quick[index % 4].replace("SEED", "7"))):
+        whole = recorded(tmp_path / "whole.db", 1000)
+        assert recorded(tmp_path / "parts.db", 12) == whole[:12]
+        assert recorded(tmp_path / "parts.db", 1000) == whole
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def program(handler: Any, body: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ class TttDiscoverLm(TttDiscover):
         reasoning: effort that the model's chat template, or its server, is told ("high" for gpt-oss); empty for none.
         context_tokens: tokens of prompt and reply (32,768). A model with a shorter context gets the same shares of it.
         thinking_tokens: tokens of prompt and thinking, after which the answer is forced (26,000; 20,000 for
-            denoising, 22,000 for ahc039, 25,000 for ahc058).
+            denoising, 22,000 for ahc039, 25,000 for ahc058); 0 is the published share of context_tokens.
         thinking_end: mark that ends thinking, such as "</think>" (Qwen3) or
             "<|end|><|start|>assistant<|channel|>final<|message|>" (gpt-oss); empty for a model without one.
         forced: line that is written into the model's turn when its answer is forced.
@@ -78,7 +78,7 @@ class TttDiscoverLm(TttDiscover):
     temperature: float = 1.0
     reasoning: str = ""
     context_tokens: int = 32_768
-    thinking_tokens: int = 26_000
+    thinking_tokens: int = 0
     thinking_end: str = ""
     forced: str = FORCED
     logprobs: bool = True
@@ -94,7 +94,7 @@ class TttDiscoverLm(TttDiscover):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.thinking_tokens < self.context_tokens:
+        if not 0 <= self.thinking_tokens < self.context_tokens:
             got = f"got {self.thinking_tokens} of {self.context_tokens}"
             raise ConfigError("thinking_tokens leaves room for an answer in context_tokens", got, "Lower it")
         if not 0 < self.budget_s <= self.kill_s:
@@ -129,7 +129,7 @@ class TttDiscoverLm(TttDiscover):
         lora = Lora(rank=self.rank, alpha=self.alpha, targets=self.adapted)
         room = Room(
             context=self.context_tokens,
-            thinking=self.thinking_tokens,
+            thinking=self.thinking_tokens or max(1, 26_000 * self.context_tokens // 32_768),
             end=self.thinking_end,
             forced=self.forced,
             language=form_of(task).language,
