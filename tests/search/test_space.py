@@ -82,6 +82,13 @@ def test_bounds_may_differ_along_the_last_axis():
     assert space.at(np.full(6, -0.25)).tolist() == space.at(np.full(6, 1.75)).tolist() == [0.25, 0.5, -0.75] * 2
 
 
+def test_whole_numbers_between_bounds_that_are_not():
+    space = Space((2,), 0.5, 2, whole=True)
+    assert space.content(space.at(np.array([0.0, 1.0]))) == [1, 2]
+    assert space.wrong([1, 2]) == ""
+    assert Space((1,), 0.5, 1, whole=True).content([0.5]) == [1]
+
+
 @given(SPACES)
 def test_a_task_carries_it(space):
     assert Space.of(Task("t", {"space": space.plain()})) == space
@@ -97,6 +104,11 @@ def test_no_such_space():
         {"shape": (2,), "low": 1.0},
         {"shape": (2,), "low": math.nan},
         {"shape": (2,), "high": math.inf},
+        {"shape": (2,), "high": 10**400},
+        {"shape": (2,), "high": 1e200},
+        {"shape": (2,), "high": 2**60, "whole": True},
+        {"shape": (2,), "high": True},
+        {"shape": (2,), "high": "1"},
         {"shape": (2,), "high": (1.0, 2.0, 3.0)},
         {"shape": (2,), "low": 0.1, "high": 0.9, "whole": True},
         {"shape": (2,), "whole": 1},

@@ -19,6 +19,8 @@ from guerdon.search.arrays import Floats
 Bound: TypeAlias = "float | tuple[float, ...]"
 LARGEST = 1_000_000
 """Numbers in a construction, at most."""
+FARTHEST, WHOLE = 1e150, 2.0**53
+"""Bounds are at most so far from 0: then no width overflows, and whole numbers are exact."""
 _FIELDS = ("shape", "low", "high", "whole")
 
 
@@ -52,16 +54,19 @@ class Space:
         if not self.shape or any(type(n) is not int or n < 1 for n in self.shape) or math.prod(self.shape) > LARGEST:
             got = f"got {self.shape!r}"
             raise ConfigError(f"a shape of 1 to {LARGEST} numbers in all", got, "Write it as (12, 3)")
-        for name, bound in (("low", self.low), ("high", self.high)):
-            values = bound if isinstance(bound, tuple) else (bound,)
-            right = len(values) == self.shape[-1] or not isinstance(bound, tuple)
-            if not right or any(type(v) not in (int, float) or not math.isfinite(v) for v in values):
-                fix = "Give one number, or one for each place of the last axis"
-                raise ConfigError(f"{name} is finite and fits the shape", f"got {bound!r}", fix)
         if type(self.whole) is not bool:
             raise ConfigError("whole is true or false", f"got {self.whole!r}", "Write whole=True")
-        if not (self.lows < self.highs).all() or (self.whole and not (np.ceil(self.lows) < self.highs).all()):
+        self._check_bound("low", self.low)
+        self._check_bound("high", self.high)
+        if not (self.lows < self.highs).all() or (self.whole and not (np.ceil(self.lows) <= self.highs).all()):
             raise ConfigError("low < high", f"got {self.low} and {self.high}", "Give the smallest value first")
+
+    def _check_bound(self, name: str, bound: Bound) -> None:
+        values, most = (bound if isinstance(bound, tuple) else (bound,)), WHOLE if self.whole else FARTHEST
+        fits = not isinstance(bound, tuple) or len(bound) == self.shape[-1]
+        if not fits or any(type(v) not in (int, float) or not abs(v) <= most for v in values):
+            fix = "Give one number, or one for each place of the last axis"
+            raise ConfigError(f"{name} is within ±{most:g} and fits the shape", f"got {_short(bound)}", fix)
 
     @property
     def size(self) -> int:
