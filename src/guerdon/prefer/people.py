@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import string
@@ -110,6 +111,8 @@ class HumanRanking(RankingOracle):
         queue.ask(question)
         found = next((each for each in queue.answers(question.id) if each.annotator == self.annotator), None)
         if found is None:
+            if multiprocessing.parent_process() is not None:
+                return Fault(FaultKind.JUDGE, "a person is asked in the main process; use --workers inline")
             found = self._answered(question, queue)
             queue.answer(found)
         order = {name: place for place, name in enumerate(found.ranked)}

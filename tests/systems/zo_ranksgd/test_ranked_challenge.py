@@ -133,6 +133,22 @@ def test_a_function_of_one_s_own_is_minimised(bowl: str) -> None:
         RankedFunction(function=bowl.replace(":bowl", ":bowel"))
 
 
+def test_a_run_knows_nothing_of_a_loss_but_its_order(tmp_path: Path) -> None:
+    """A loss bent beyond recognition, but in the same order, gives the same run to the last digit."""
+    (tmp_path / "bent.py").write_text(
+        "import numpy as np\n"
+        "def plain(x): return np.square(x).sum()\n"
+        "def bent(x): return 1e6 * np.arctan(np.log1p(np.square(x).sum())) - 7\n"
+    )
+    histories = []
+    for name in ("plain", "bent"):
+        challenge = RankedFunction(function=f"{tmp_path}/bent.py:{name}", dim=10, k=7, noise=0.1)
+        done = run(ZoRankSgd(), challenge, ledger=tmp_path / f"{name}.db", budget=500)
+        with Ledger.open(tmp_path / f"{name}.db") as book:
+            histories.append([(a.answer.content, a.answer.note, v.score) for a, v in book.judged(done.id)])
+    assert histories[0] == histories[1]
+
+
 def test_what_was_hidden_is_recorded_afterwards_and_the_solver_never_saw_it(tmp_path: Path) -> None:
     challenge = RankedFunction(dim=10, m=6, k=6)
     path = tmp_path / "g.db"

@@ -157,6 +157,15 @@ def test_a_session_that_was_answered_elsewhere_needs_nobody(tmp_path: Path, monk
     assert verdict.score.value == 9.0
 
 
+def test_nobody_is_asked_in_a_worker(tmp_path: Path) -> None:
+    challenge = RankedByPeople(queue=str(tmp_path / "q.jsonl"))
+    done = run(HumanLoop(), challenge, ledger=tmp_path / "g.db", budget=6, workers="processes:1")
+    with Ledger.open(tmp_path / "g.db") as book:
+        faults = [str(verdict.score.fault) for _, verdict in book.judged(done.id)]
+    assert len(faults) == 6
+    assert all("use --workers inline" in fault for fault in faults)
+
+
 def test_its_self_check_asks_nobody(tmp_path: Path) -> None:
     challenge = RankedByPeople(queue=str(tmp_path / "q.jsonl"))
     assert all(finding.ok is not False for finding in check(challenge, on_step=lambda text: None))
