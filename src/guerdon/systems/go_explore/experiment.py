@@ -9,7 +9,7 @@ from typing import ClassVar
 from guerdon.bench.experiment import Experiment, Scale
 from guerdon.bench.verdicts import AllOf, Claim, Measures
 from guerdon.systems.go_explore.explore import Place
-from guerdon.systems.go_explore.robustify.experiment import Phase2
+from guerdon.systems.go_explore.robustify.experiment import EXPERIMENTS as PHASE_2
 from guerdon.systems.go_explore.simulator import cell_of, simulator
 from guerdon.systems.go_explore.solver import GoExplore
 from guerdon.systems.go_explore.verify import verify
@@ -168,4 +168,4 @@ class Return(Experiment):
         }
 
 
-EXPERIMENTS: tuple[Experiment, ...] = (Return(), Phase2())
+EXPERIMENTS: tuple[Experiment, ...] = (Return(), *PHASE_2)
