@@ -126,7 +126,7 @@ class Overlap(Experiment):
     name: ClassVar[str] = "overlap"
     summary: ClassVar[str] = (
         "Each arm makes 20 × 8 × 8 attempts at the Erdős minimum overlap problem with the same moves. Seeds are "
-        "judged besides: 8 by arms that reuse states, 160 by arms that do not."
+        "judged besides: 8 by arms that reuse states, 64 by evolution, 160 by arms that start afresh."
     )
     arms: ClassVar[tuple[str, ...]] = (*ARMS, *HUNDREDFOLD)
     modules: ClassVar[tuple[str, ...]] = (
