@@ -58,17 +58,16 @@ def prompt_for(task: Task, form: Form, start: Start, limits: Limits, target: flo
     if code:
         written = part_of(start.content, "language")
         parts.append(f"The current program:\n{fenced(code, written if isinstance(written, str) else form.language)}")
-    parts.append(_values(task, start))
+    parts.append(_values(task, form, start))
     if isinstance(output, str) and output.strip():
         parts.append(f"The end of what it printed:\n{fenced(output[-OBSERVED:])}")
     if target is not None:
         parts.append(f"The target: {_measure(task)} {'below' if _least(task) else 'above'} {target:.6g}.")
-    than = "the current program" if code else "what it was made by"
+    different = " from the current program" if code else ""
     parts.append(
-        f"Think about why the current value is what it is, then try something different from {than}: "
-        "another method, or a change that you expect to matter. "
-        f"End your reply with one complete program in a fenced {' or '.join(form.languages)} block; "
-        "the last block counts."
+        f"Think about why the current value is what it is, then try something different{different}: another method, "
+        f"or a change that you expect to matter. End your reply with one complete program in a fenced "
+        f"{' or '.join(form.languages)} block; the last block counts."
     )
     return (Message("user", "\n\n".join(part for part in parts if part)),)
 
@@ -90,13 +89,14 @@ def _interface(form: Form, limits: Limits, start: Start) -> str:
     return "\n".join(lines)
 
 
-def _values(task: Task, start: Start) -> str:
+def _values(task: Task, form: Form, start: Start) -> str:
     if start.value is None:
         return ""
     sign = -1.0 if _least(task) else 1.0
     now, wish = sign * start.value, "smaller" if _least(task) else "larger"
     if start.before is None:
-        return f"{_measure(task)} of the current construction: {now:.8g} ({wish} is better)."
+        what = "construction" if form.runs else "program"
+        return f"{_measure(task)} of the current {what}: {now:.8g} ({wish} is better)."
     before = sign * start.before
     return f"{_measure(task)} before and after the current program: {before:.8g} -> {now:.8g} ({wish} is better)."
 
