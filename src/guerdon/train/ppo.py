@@ -9,6 +9,7 @@ from weights, optimiser, memory and lanes.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from guerdon.core.errors import SolverError
 from guerdon.core.plain import canonical
 from guerdon.train import losses
 from guerdon.train.advantages import gae, standardised
-from guerdon.train.nets import Net, Weights, initial
+from guerdon.train.nets import Heads, Net, Weights, initial
 
 if TYPE_CHECKING:
     from guerdon.core.rng import Rng
@@ -133,12 +134,18 @@ class Agent:
     tail: Tail | None = None
 
     @classmethod
-    def new(cls, net: Net, lanes: int, settings: PPO, rng: Rng) -> Agent:
-        """Fresh weights, drawn by `rng`."""
+    def new(cls, net: Net, lanes: int, settings: PPO, rng: Rng, device: str = "cpu") -> Agent:
+        """Fresh weights, drawn by `rng`, on a device."""
         import torch
 
-        weights = initial(net, torch_generator(rng))
-        return cls(net, weights, _adam(weights, settings), torch.zeros(lanes, net.memory))
+        drawn = initial(net, torch_generator(rng))
+        weights = {name: value.detach().to(device).requires_grad_() for name, value in drawn.items()}
+        return cls(net, weights, _adam(weights, settings), torch.zeros(lanes, net.memory, device=device))
+
+    @property
+    def device(self) -> Any:
+        """Where its weights are."""
+        return self.memory.device
 
     def save(self, folder: Path) -> None:
         """Write `agent.safetensors` and `agent.json`: all that `load` needs to go on to the bit."""
@@ -155,7 +162,7 @@ class Agent:
         (folder / "agent.json").write_text(canonical({"format": FORMAT, "updates": self.updates}), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, net: Net, settings: PPO) -> Agent:
+    def load(cls, folder: Path, net: Net, settings: PPO, device: str = "cpu") -> Agent:
         """Read what `save` wrote.
 
         Raises:
@@ -173,6 +180,10 @@ class Agent:
         shapes = {name: tuple(tensors[f"weight/{name}"].shape) for name in net.shapes() if f"weight/{name}" in tensors}
         if plain.get("format") != FORMAT or shapes != net.shapes():
             raise SolverError("a saved agent of this network", f"got shapes {str(shapes)[:200]}", "Give its own net")
+        steps = {
+            name: value for name, value in tensors.items() if name.startswith("adam/step/")
+        }  # Adam wants them here
+        tensors = {name: value.to(device) for name, value in tensors.items()} | steps
         weights = {name: tensors[f"weight/{name}"].requires_grad_() for name in net.shapes()}
         optimiser = _adam(weights, settings)
         for name, value in weights.items():
@@ -238,18 +249,20 @@ def collect(agent: Agent, lanes: Lanes, settings: PPO, rng: Rng) -> Chunk:
     with torch.no_grad():
         for t in range(settings.steps):
             view = lanes.view()
-            heads = agent.net.apply(agent.weights, *_one(view.observation, view.first), memory)
+            heads = _say(agent, view.observation, view.first, memory)
             memory = heads.memory
-            logits = heads.logits[0].numpy() * view.scale[:, None]
+            logits = heads.logits[0].cpu().numpy() * view.scale[:, None]
             actions = np.where(view.forced >= 0, view.forced, _sampled(logits, draw[t]))
             outcome = lanes.step(actions)
             stopped = outcome.truncated & ~outcome.terminated
             if stopped.any():
-                last[t, stopped] = _values_of(agent, outcome.final[stopped], memory[torch.as_tensor(stopped)])
+                last[t, stopped] = _values_of(
+                    agent, outcome.final[stopped], memory[torch.tensor(stopped, device=agent.device)]
+                )
             views.append(view)
-            rows.append((actions, _log_probs(logits, actions), heads.values[0].numpy(), outcome))
+            rows.append((actions, _log_probs(logits, actions), heads.values[0].cpu().numpy(), outcome))
         now = lanes.view()
-        ahead = agent.net.apply(agent.weights, *_one(now.observation, now.first), memory).values[0].numpy()
+        ahead = _say(agent, now.observation, now.first, memory).values[0].cpu().numpy()
     agent.memory = memory
     values = np.stack([row[2] for row in rows])
     rewards, terminated, truncated = (np.stack([row[3][k] for row in rows]) for k in range(3))
@@ -258,16 +271,17 @@ def collect(agent: Agent, lanes: Lanes, settings: PPO, rng: Rng) -> Chunk:
     advantages, targets = gae(
         rewards, values, next_values, terminated, truncated, gamma=settings.gamma, lam=settings.lam, mask=learn
     )
+    put = functools.partial(torch.tensor, device=agent.device)
     chunk = Chunk(
-        observations=torch.tensor(np.stack([view.observation for view in views])),
-        first=torch.tensor(np.stack([view.first for view in views])),
-        learn=torch.tensor(learn),
-        scale=torch.tensor(np.stack([view.scale for view in views])),
-        actions=torch.tensor(np.stack([row[0] for row in rows])),
-        log_probs=torch.tensor(np.stack([row[1] for row in rows])),
-        values=torch.tensor(values),
-        advantages=torch.tensor(standardised(advantages, learn)),
-        targets=torch.tensor(targets),
+        observations=put(np.stack([view.observation for view in views])),
+        first=put(np.stack([view.first for view in views])),
+        learn=put(learn),
+        scale=put(np.stack([view.scale for view in views])),
+        actions=put(np.stack([row[0] for row in rows])),
+        log_probs=put(np.stack([row[1] for row in rows])),
+        values=put(values),
+        advantages=put(standardised(advantages, learn)),
+        targets=put(targets),
         memory=before,
         tail=agent.tail,
         frames=int(learn.sum()),
@@ -298,7 +312,7 @@ def improve(
     parts = min(settings.minibatches, lanes)
     for _ in range(settings.epochs):
         for some in np.array_split(rng.permutation(lanes), parts):
-            loss, figures = _loss(agent, chunk, torch.as_tensor(np.sort(some)), settings)
+            loss, figures = _loss(agent, chunk, torch.tensor(np.sort(some), device=agent.device), settings)
             if extra is not None:
                 loss = loss + extra(agent)
             agent.optimiser.zero_grad(set_to_none=True)
@@ -361,15 +375,16 @@ def _tail_of(agent: Agent, chunk: Chunk, burn_in: int) -> Tail:
 
 
 def _values_of(agent: Agent, observations: Array, memory: Tensor) -> Array:
-    found = agent.net.apply(agent.weights, *_one(observations, np.zeros(len(observations), bool)), memory)
-    return found.values[0].numpy()  # type: ignore[no-any-return]
+    found = _say(agent, observations, np.zeros(len(observations), bool), memory)
+    return found.values[0].cpu().numpy()  # type: ignore[no-any-return]
 
 
-def _one(observations: Array, first: Array) -> tuple[Tensor, Tensor]:
-    """One step as a sequence of length 1."""
+def _say(agent: Agent, observations: Array, first: Array, memory: Tensor) -> Heads:
+    """What the net says in one step, which is a sequence of length 1."""
     import torch
 
-    return torch.tensor(observations).unsqueeze(0), torch.tensor(first).unsqueeze(0)
+    seen = torch.tensor(observations, device=agent.device).unsqueeze(0)
+    return agent.net.apply(agent.weights, seen, torch.tensor(first, device=agent.device).unsqueeze(0), memory)
 
 
 def _sampled(logits: Array, draw: Array) -> Array:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 Array: TypeAlias = npt.NDArray[Any]
 Ints: TypeAlias = npt.NDArray[np.int64]
 NEVER = -1
+PENDING = 50.0
+"""Steps that a new episode is counted as, until it has taken its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,11 +193,10 @@ class Lanes:
         if len(self.demos) == 1:
             return np.zeros(count, np.int64)
         used = self._used.astype(np.float64)
-        length = max(self.frames / max(self.n, 1), 1.0) if not self._begun else 50.0
         found = np.zeros(count, np.int64)
         for k in range(count):
             found[k] = used.argmin()
-            used[found[k]] += length
+            used[found[k]] += PENDING
         return found
 
     def _tick(self) -> None:
@@ -291,6 +292,7 @@ class Robustifier:
         backward: Backward,
         ppo: PPO,
         seed: int,
+        device: str = "cpu",
     ) -> Robustifier:
         """A fresh run.
 
@@ -302,9 +304,10 @@ class Robustifier:
             backward: settings of the backward algorithm.
             ppo: settings of PPO.
             seed: of everything random.
+            device: of the network, as torch names it.
         """
         lanes = Lanes(worlds, demos, start, backward, ppo.gamma, net.memory > 0)
-        return cls(lanes, Agent.new(net, worlds.n, ppo, stream(seed, "weights")), ppo, seed)
+        return cls(lanes, Agent.new(net, worlds.n, ppo, stream(seed, "weights"), device), ppo, seed)
 
     def advance(self) -> None:
         """One chunk: act, then learn."""
@@ -338,7 +341,7 @@ class Robustifier:
         Raises:
             SolverError: it is not there, or not whole.
         """
-        self.agent = Agent.load(folder, self.agent.net, self.settings)
+        self.agent = Agent.load(folder, self.agent.net, self.settings, str(self.agent.device))
         try:
             plain = json.loads((folder / "run.json").read_text(encoding="utf-8"))
             with np.load(folder / "lanes.npz", allow_pickle=False) as file:
@@ -351,8 +354,8 @@ class Robustifier:
 def _imitation(agent: Agent, shown: dict[str, Array]) -> Any:
     import torch
 
-    tensors = {name: torch.as_tensor(array) for name, array in shown.items()}
-    empty = torch.zeros(shown["actions"].shape[1], agent.net.memory)
+    tensors = {name: torch.tensor(array, device=agent.device) for name, array in shown.items()}
+    empty = torch.zeros(shown["actions"].shape[1], agent.net.memory, device=agent.device)
     heads = agent.net.apply(agent.weights, tensors["observations"], tensors["first"], empty)
     return losses.self_imitation_loss(
         heads.logits, heads.values, tensors["actions"], tensors["returns"], success=tensors["success"],

@@ -153,7 +153,7 @@ class Returning(Experiment):
     claims: ClassVar[tuple[Claim | AllOf, ...]] = (
         Claim(
             name="returning-finds-more",
-            statement="A policy that returns finds at least 1.2 times the cells that random actions find in as many frames.",
+            statement="A policy that returns finds at least 1.2 times the cells of random actions in as many frames.",
             measure="cells",
             treatment="policy-based",
             control="random",

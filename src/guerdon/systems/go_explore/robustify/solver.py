@@ -205,7 +205,7 @@ class Robustify(Learner[Run]):
 
 def weights_of(trained: Robustifier) -> dict[str, Json]:
     """A policy without a memory as an answer of `key-door`."""
-    weights = {name: value.detach().numpy() for name, value in trained.agent.weights.items()}
+    weights = {name: value.detach().cpu().numpy() for name, value in trained.agent.weights.items()}
     count = sum(name.startswith("layer") and name.endswith("weight") for name in weights)
     names = [f"layer{i}" for i in range(count)] + ["policy"]
     return written([(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in names])
