@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from guerdon.core.algebra import by_group, centred, ensemble, gate, ranked, standardised, worst_of
     from guerdon.core.budget import Budget
     from guerdon.core.card import Card
-    from guerdon.core.challenge import Challenge, Probes, Visibility
+    from guerdon.core.challenge import Challenge, Landmark, Picture, Probes, Visibility
     from guerdon.core.errors import (
         BudgetError,
         ChallengeError,
@@ -38,7 +38,7 @@ _HOMES = {
     "core.algebra": "by_group centred ensemble gate ranked standardised worst_of",
     "core.budget": "Budget",
     "core.card": "Card",
-    "core.challenge": "Challenge Probes Visibility",
+    "core.challenge": "Challenge Landmark Picture Probes Visibility",
     "core.errors": "BudgetError ChallengeError ConfigError GuerdonError LedgerError ProviderError RewardError "
     "SandboxError SolverError",
     "core.plain": "Blob",
@@ -53,10 +53,10 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.s
 
 __all__ = [
     "Answer", "Blob", "Budget", "BudgetError", "Card", "Case", "Challenge", "ChallengeError", "Choice", "ConfigError",
-    "Desk", "Fault", "FaultKind", "GuerdonError", "Judged", "Learner", "Ledger", "LedgerError", "Need", "Pair",
-    "Preference", "Probes", "Problem", "ProviderError", "Reward", "RewardError", "Run", "SandboxError", "Score",
-    "Solver", "SolverError", "Task", "Visibility", "__version__", "against", "both_orders", "by_group", "centred",
-    "ensemble", "from_reward", "gate", "ranked", "reward", "run", "standardised", "worst_of",
+    "Desk", "Fault", "FaultKind", "GuerdonError", "Judged", "Landmark", "Learner", "Ledger", "LedgerError", "Need",
+    "Pair", "Picture", "Preference", "Probes", "Problem", "ProviderError", "Reward", "RewardError", "Run",
+    "SandboxError", "Score", "Solver", "SolverError", "Task", "Visibility", "__version__", "against", "both_orders",
+    "by_group", "centred", "ensemble", "from_reward", "gate", "ranked", "reward", "run", "standardised", "worst_of",
 ]  # fmt: skip
 
 

@@ -51,10 +51,10 @@ def app(name: str, arguments: list[str]) -> typer.Typer:
 
 
 def _solvers(challenge: str) -> str:
-    from guerdon.bench.loading import challenge_places
+    from guerdon.bench.loading import GENERIC, challenge_places
 
     if challenge not in challenge_places():
-        return "Give its name, module:Class or FILE.py[:NAME]"
+        return f"Give module:Class or FILE.py[:NAME], or, where tasks name a space, one of {', '.join(GENERIC)}"
     return f"Known: {', '.join(name for name, _ in challenge_places()[challenge][0].solvers)}"
 
 
