@@ -2,7 +2,7 @@
 
 An answer is `{"language": "cpp" | "python", "source": "..."}` (also as a `construction`). The program reads a case
 from standard input and writes its solution. A program that fails on any case (no valid output, over its time or
-memory, ended badly) is worth 0, as in the contest; what is no program, or does not compile, is a fault.
+memory, ended badly) is worth 0, as in the contest; what is no program, and C++ that does not compile, is a fault.
 
 The cases that judge are drawn from seeds which are the key; the task shows others.
 """
@@ -29,14 +29,13 @@ MOST_SOURCE = 512 * 1024
 """Longest source, in bytes (the contest site's limit)."""
 PUBLIC_SEED = 1_000_000
 """Seed of the first case that a task shows; judging seeds stay below it."""
-_PRINT_TWO_DIGITS = "print(10 ** 9)"
 CHEATS: Mapping[str, Sequence[Any]] = {
     "no program": [None, True, "print(1)", [], {}, {"language": "cpp"}, {"source": "print(1)"}],
     "unknown language": [{"language": "rust", "source": "fn main() {}"}],
     "source that is no text": [{"language": "python", "source": 7}, {"language": ["python"], "source": "print(1)"}],
     "a reported score": [{"language": "python", "source": "", "score": 1e9, "mean": 1e9}],
     "a score printed": [{"language": "python", "source": "print('Score = 1000000000')"}],
-    "a huge number": [{"language": "python", "source": _PRINT_TWO_DIGITS}],
+    "a huge number": [{"language": "python", "source": "print(10 ** 9)"}],
     "leave early": [{"language": "python", "source": "import os\nos._exit(0)"}],
     "a forged answer of the judge": [
         {"language": "python", "source": "import os\nos.write(3, b'\\0' * 7 + b'\\1\\2\\0\\0\\0\\0T')\nos._exit(0)"}
@@ -129,14 +128,14 @@ class Marked(Verifier):
         return [score if score is not None else self._pay(marks[i]) for i, score in enumerate(scores)]
 
     def _limits(self) -> Limits:
-        return Limits(wall_s=self.seconds, memory_mb=self.memory_mb, disk_mb=64, result_kb=8 * 1024)
+        return Limits(wall_s=self.seconds, memory_mb=self.memory_mb, disk_mb=64, result_kb=1024)
 
     def _settle(self, texts: Sequence[str], row: Sequence[Outcome], marks: list[float], total: int) -> Score | None:
         """Add the marks of some cases; a score when the program failed or could not be run."""
         for text, outcome in zip(texts, row, strict=True):
             fault = outcome.fault
-            if fault is not None and (fault.whose != "solver" or fault.detail.startswith("a program that compiles")):
-                return Score(None, fault=fault)
+            if fault is not None and (fault.whose != "solver" or fault.kind is FaultKind.INVALID):
+                return Score(None, fault=fault)  # invalid: it does not compile
             if fault is None:
                 try:
                     marks.append(self.mark(text, str(outcome.value)))

@@ -21,7 +21,7 @@ def net(challenge: Contest, content: Any) -> Sequence[Picture]:
     """The net that a program of contest 039 throws in the first public case; nothing if it throws none."""
     from guerdon.systems.ttt_discover.problems import ahc039
 
-    limits = Limits(wall_s=challenge.seconds, memory_mb=challenge.memory_mb, disk_mb=64, result_kb=8 * 1024)
+    limits = Limits(wall_s=challenge.seconds, memory_mb=challenge.memory_mb, disk_mb=64, result_kb=1024)
     case = challenge.judge.generate(PUBLIC_SEED)
     try:
         ((outcome,),) = run_programs([program(content)], [[case]], limits, imports=("numpy",))
