@@ -274,7 +274,7 @@ def test_no_answer_breaks_the_judge_or_earns(content: Any) -> None:
 
 
 def test_time_and_memory_are_limited() -> None:
-    tight = denoising.Denoising(cells=30, genes=50, seconds=1.0, memory_mb=256)
+    tight = denoising.Denoising(cells=30, genes=50, seconds=3.0, memory_mb=256)
     slow, fat = judged(
         tight,
         {"code": "def denoise(X):\n    while True: pass"},
