@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,21 @@ def test_what_ends_a_python_program_is_its_fault(source: str, kind: str) -> None
 def test_what_ends_a_native_program_is_its_fault(source: str, kind: str) -> None:
     seconds = 0.5 if kind == "timeout" else 20.0
     assert kinds(Program("cpp", source), limits=Limits(wall_s=seconds, memory_mb=256)) == kind
+
+
+@native
+@pytest.mark.parametrize("backend", ["namespaces", "trusted"])
+def test_runs_beside_each_other_do_not_meet(backend: str) -> None:
+    shared.configure(backend, workers=2)
+    try:
+        rows = run_programs(
+            [Program("cpp", ADD_CPP), Program("python", ADD)], [[f"{i} 1" for i in range(20)]] * 2, CALM
+        )
+        left = [path.name for path in Path("/tmp").glob("job-*-*")]
+    finally:
+        shared.configure()
+    assert [[outcome.value for outcome in row] for row in rows] == [[f"{i + 1}\n" for i in range(20)]] * 2
+    assert left == []
 
 
 @native

@@ -63,7 +63,9 @@ def open_sandbox(
             if "No module named" in error.got:
                 raise SandboxError("imports can be imported inside", error.got, "Add it to imports as well") from None
             tried.append(f"{kind} ({error.got or error.expected})")
-    raise SandboxError("no isolation is available", f"tried {', '.join(tried)}", _advice(backend))
+    raise SandboxError(
+        "no isolation is available", f"tried {', '.join(tried)}", _advice("namespaces" if programs else backend)
+    )
 
 
 def survey() -> list[Rung]:

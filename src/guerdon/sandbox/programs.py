@@ -32,9 +32,10 @@ import io, os, sys
 def main(source, text):
     data = text.encode()
     try:
-        with open("/tmp/input", "wb") as file:
-            file.write(data)
-        os.dup2(os.open("/tmp/input", os.O_RDONLY), 0)
+        given = os.open("/tmp", os.O_TMPFILE | os.O_RDWR, 0o600)
+        os.write(given, data)
+        os.lseek(given, 0, os.SEEK_SET)
+        os.dup2(given, 0)
     except OSError:
         pass
     sys.stdin = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
@@ -48,33 +49,50 @@ def main(source, text):
     out.flush()
     return kept.getvalue().decode("utf-8", "replace")
 """
-_BUILD = """
-import subprocess
-
-def build(source, flags):
-    with open("/tmp/main.cpp", "w", encoding="utf-8", errors="surrogatepass") as file:
-        file.write(source)
-    command = ["/usr/bin/g++", *flags, "-o", "/tmp/main", "/tmp/main.cpp"]
-    done = subprocess.run(command, env={"PATH": "/usr/bin", "TMPDIR": "/tmp"}, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if done.returncode:
-        return done.stderr.decode("utf-8", "replace")[:2000]
-    with open("/tmp/main", "rb") as file:
-        return file.read()
-"""
-_NATIVE = """
+_FILES = """
 import os, subprocess
 
+class Files:
+    # names of this process's own, since without a wall the folder is everybody's
+    def __enter__(self):
+        self.names = []
+        return self.name
+
+    def name(self, end):
+        self.names.append(f"/tmp/job-{os.getpid()}-{end}")
+        return self.names[-1]
+
+    def __exit__(self, *_):
+        for name in self.names:
+            if os.path.exists(name):
+                os.unlink(name)
+"""
+_BUILD = """
+def build(source, flags):
+    with Files() as name:
+        text, binary = name("main.cpp"), name("main")
+        with open(text, "w", encoding="utf-8", errors="surrogatepass") as file:
+            file.write(source)
+        done = subprocess.run(["/usr/bin/g++", *flags, "-o", binary, text], env={"PATH": "/usr/bin", "TMPDIR": "/tmp"},
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if done.returncode:
+            return done.stderr.decode("utf-8", "replace")[:2000].replace(text, "main.cpp")
+        with open(binary, "rb") as file:
+            return file.read()
+"""
+_NATIVE = """
 def main(binary, text, cap):
-    with open("/tmp/main", "wb") as file:
-        file.write(binary)
-    os.chmod("/tmp/main", 0o700)
-    with open("/tmp/input", "w", encoding="utf-8") as file:
-        file.write(text)
-    with open("/tmp/input", "rb") as given, open("/tmp/output", "wb") as said:
-        status = subprocess.run(["/tmp/main"], stdin=given, stdout=said, stderr=subprocess.DEVNULL, env={}).returncode
-    with open("/tmp/output", "rb") as said:
-        return status, said.read(cap).decode("utf-8", "replace")
+    with Files() as name:
+        program, given, said = name("main"), name("input"), name("output")
+        with open(program, "wb") as file:
+            file.write(binary)
+        os.chmod(program, 0o700)
+        with open(given, "w", encoding="utf-8") as file:
+            file.write(text)
+        with open(given, "rb") as source, open(said, "wb") as sink:
+            status = subprocess.run([program], stdin=source, stdout=sink, stderr=subprocess.DEVNULL, env={}).returncode
+        with open(said, "rb") as file:
+            return status, file.read(cap).decode("utf-8", "replace")
 """
 
 
@@ -133,7 +151,10 @@ def _native(sources: Sequence[str], inputs: Sequence[Sequence[str]], limits: Lim
         return [[absent] * len(row) for row in inputs]
     jobs = [
         Job(
-            source=_NATIVE, entry="main", calls=[(binary, text, limits.result_kb * 1000)], limits=_roomy(limits, binary)
+            source=_FILES + _NATIVE,
+            entry="main",
+            calls=[(binary, text, limits.result_kb * 1000)],
+            limits=_roomy(limits, binary),
         )
         for source, row in zip(sources, inputs, strict=True)
         if isinstance(binary := built[source], bytes)
@@ -151,7 +172,7 @@ def _native(sources: Sequence[str], inputs: Sequence[Sequence[str]], limits: Lim
 def _built(sources: Sequence[str]) -> Mapping[str, bytes | Fault]:
     """The executable of each source, or why there is none; equal sources are compiled once."""
     apart = list(dict.fromkeys(sources))
-    jobs = [Job(source=_BUILD, entry="build", calls=[(source, list(FLAGS))], limits=BUILD) for source in apart]
+    jobs = [Job(source=_FILES + _BUILD, entry="build", calls=[(source, list(FLAGS))], limits=BUILD) for source in apart]
     built: dict[str, bytes | Fault] = {}
     for source, (outcome,) in zip(apart, shared.run(jobs, imports=("subprocess",), programs=TOOLS), strict=True):
         if isinstance(outcome.value, bytes):
