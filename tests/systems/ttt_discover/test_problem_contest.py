@@ -382,3 +382,17 @@ def test_the_picture_shows_the_net_of_a_public_case() -> None:
     assert b"<polygon" in picture.data
     for content in (None, python("print(1)"), python("while True: pass"), {"language": "cpp"}):
         assert ahc039.Ahc039(seconds=0.2).pictures(task, Answer(task.id, content)) == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [0] * 10_000_000,
+        {"language": "python", "source": "#" * 10_000_000},
+        {"language": "python", "source": [0] * 10_000_000},
+    ],
+)
+def test_huge_answers_are_refused_in_few_words(content: Any) -> None:
+    (score,) = judged(APPLES, content)
+    assert score.fault.kind == "invalid"
+    assert len(score.fault.detail) < 200

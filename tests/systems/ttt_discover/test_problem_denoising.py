@@ -301,3 +301,10 @@ def test_nothing_of_the_test_molecules_crosses_the_wall(monkeypatch: pytest.Monk
     assert len(np.frombuffer(columns, np.int32)) == (train > 0).sum()
     assert np.frombuffer(starts, np.int64)[-1] == (train > 0).sum()
     assert shape == list(train.shape)
+
+
+@pytest.mark.parametrize("content", [[0] * 10_000_000, {"code": "#" * 10_000_000}, {"code": [0] * 10_000_000}])
+def test_huge_answers_are_refused_in_few_words(content: Any) -> None:
+    (score,) = judged(SMALL, content)
+    assert score.fault.kind == "invalid"
+    assert len(score.fault.detail) < 200

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from guerdon.core.task import Answer, Case, Task
 from guerdon.sandbox import shared
@@ -93,3 +95,25 @@ def test_kernels_are_checked_on_a_cpu_behind_the_wall() -> None:
         score = judged(challenge, {"code": wrong})
         assert score.value == 0.0
         assert score.parts["right"] < 6
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@settings(max_examples=100, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["code", "construction"]), inner),
+        max_leaves=8,
+    )
+)
+def test_no_answer_breaks_the_judge_or_earns(content: Any) -> None:
+    score = judged(tk.TriangleKernel(), content)
+    assert score.value is None
+    assert score.fault.kind in ("invalid", "sandbox")
+
+
+@pytest.mark.parametrize("content", [[0] * 10_000_000, {"code": "#" * 10_000_000}, {"code": [0] * 10_000_000}])
+def test_huge_answers_are_refused_in_few_words(content: Any) -> None:
+    fault = judged(tk.TriangleKernel(device="cpu"), content).fault
+    assert fault.kind == "invalid"
+    assert len(fault.detail) < 200
