@@ -273,16 +273,10 @@ class Policy:
                 total += float(part.detach())
             norm = self._gradient_norm()
             if not math.isfinite(total) or not math.isfinite(norm):
-                self._forget_gradients()
-                raise SolverError(
-                    "loss and gradient are finite", f"got {total} and {norm}", "Lower lr; check the reward"
-                )
-            if norm > adam.clip:
-                for each in self._trained.values():
-                    if each.grad is not None:
-                        each.grad.mul_(adam.clip / norm)
+                got = f"got {total} and {norm}"
+                raise SolverError("loss and gradient are finite", got, "Lower the step size, or check the rewards")
+            self._scale_gradients(min(1.0, adam.clip / norm) if norm else 1.0)
             following = self._optimise(snapshot, adam)
-            self._forget_gradients()
         return following, {"loss": total, "gradient": norm}
 
     @contextlib.contextmanager
@@ -298,6 +292,8 @@ class Policy:
             finally:
                 for each, before in wanted:
                     each.requires_grad_(before)
+                for each in self._trained.values():
+                    each.grad = None
 
     @contextlib.contextmanager
     def _mode(self, checkpointing: bool) -> Iterator[None]:
@@ -318,9 +314,10 @@ class Policy:
         squares = [float(each.grad.double().pow(2).sum()) for each in self._trained.values() if each.grad is not None]
         return math.sqrt(math.fsum(squares)) if all(map(math.isfinite, squares)) else math.nan
 
-    def _forget_gradients(self) -> None:
+    def _scale_gradients(self, factor: float) -> None:
         for each in self._trained.values():
-            each.grad = None
+            if each.grad is not None and factor < 1.0:
+                each.grad.mul_(factor)
 
     def _optimise(self, snapshot: Snapshot, adam: Adam) -> Snapshot:
         import torch

@@ -157,6 +157,3 @@ def test_a_step_of_a_real_small_model_raises_what_it_should() -> None:
         for sample, new, old, own in zip(samples, after, before, mask, strict=True)
     )
     assert gain > 0
-    again = some.policy.logprobs(rows, base=True)
-    for ours, theirs in zip(again, base, strict=True):
-        assert ours == pytest.approx(theirs, abs=1e-5)
