@@ -99,7 +99,7 @@ def test_updates_on_montezuma_and_a_resume_to_the_bit(tmp_path) -> None:
 
 
 def test_any_gymnasium_world_can_be_made_robust() -> None:
-    worlds = SnapshotWorlds(lambda: World("CartPole-v1", max_steps=40), 4, no_op=None)
+    worlds = SnapshotWorlds(lambda: World("CartPole-v1", max_steps=40), 4)
     demo = worlds.record([0, 1] * 10)
     backward = Backward(window=Window(size=4, check_every=10, raise_by=2), warm_up=0)
     net = VectorNet(inputs=4, actions=2, hidden=(8,))

@@ -174,17 +174,18 @@ class SnapshotWorlds:
         n: number of lanes.
         sticky: probability that an action repeats the one before.
         every: steps of a demonstration between two snapshots.
-        no_op: the action that does nothing; `None` where there is none, and then nobody waits.
+        no_op: the action that does nothing; without one nobody waits. On Atari it is 0.
     """
 
     def __init__(
-        self, make: Callable[[], Any], n: int, *, sticky: float = 0.25, every: int = 1, no_op: int | None = 0
+        self, make: Callable[[], Any], n: int, *, sticky: float = 0.25, every: int = 1, no_op: int | None = None
     ) -> None:
         self.worlds = [make() for _ in range(n)]
-        self.n, self.sticky, self.every, self.no_op = n, sticky, every, no_op
+        self.n, self.sticky, self.every = n, sticky, every
         self._snapshots: list[Snapshot] = [snapshot_of(world) for world in self.worlds]
         world = self.worlds[0]
         self.screens = Screens() if isinstance(world, AleWorld) else None
+        self.no_op = 0 if self.screens and no_op is None else no_op
         self._least = 0 if self.screens else int(world.action_space.start)
         self.actions = len(world.action_meanings) if self.screens else int(world.action_space.n)
         self._seeds, self._clock, self._previous = (np.zeros(n, np.int64) for _ in range(3))
