@@ -112,3 +112,12 @@ def history(ledger: Any, run: str) -> list[Any]:
     rows = [(a.id, a.step, a.index, a.answer, v and (v.id, v.score, v.judge, v.reason)) for a, v in ledger.judged(run)]
     steps = [(s.step, s.tokens, s.frames, dict(s.note)) for s in ledger.steps(run)]
     return [rows, steps, len(ledger.verdicts(run, all=True)), ledger.run(run).status]
+
+
+@dataclass(frozen=True)
+class Threads(Reward):
+    """Tells how many threads a numerical library would start."""
+
+    def judge(self, cases: Sequence[Case]) -> list[float]:
+        """One over the number."""
+        return [1.0 / int(os.environ["OMP_NUM_THREADS"])] * len(cases)

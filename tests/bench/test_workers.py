@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from bench_helpers import Climber, Guess, Near, history
+from bench_helpers import Climber, Guess, Near, Threads, history
 
 from guerdon import Answer, Case, ConfigError, Ledger, Score, Task, reward, run
 from guerdon.bench.workers import Workers, open_workers, unpack
@@ -127,3 +127,16 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@pytest.mark.parametrize(("given", "want"), [(None, 1), ("3", 3)])
+def test_processes_share_the_cores_among_their_numerical_libraries(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, want: int
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    size = os.cpu_count() or 1
+    with open_workers(f"processes:{size}", Threads()) as workers:
+        assert {s.value for s in scores(workers, cases([0] * size))} == {1.0 / want}
+    assert os.environ.get("OMP_NUM_THREADS") == given

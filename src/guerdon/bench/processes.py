@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -21,18 +21,20 @@ from guerdon.sandbox import shared
 
 _SPAWN = get_context("spawn")
 PR_SET_PDEATHSIG = 1
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class ProcessSlot:
-    """One child process with a pipe."""
+    """One child process with a pipe, and its share of the machine's cores for numerical libraries."""
 
-    def __init__(self, reward: Reward) -> None:
+    def __init__(self, reward: Reward, threads: int = 1) -> None:
         self.pipe, child = _SPAWN.Pipe()
         self.process: BaseProcess = _SPAWN.Process(
             target=_work, args=(child, loaded_files(), shared.backend(), os.getpid()), daemon=True
         )
         try:
-            self.process.start()
+            with _threads(threads):
+                self.process.start()
         except Exception:
             self.pipe.close()
             raise
@@ -74,7 +76,7 @@ class ProcessCrew:
 
     def start(self) -> ProcessSlot:
         """A fresh process."""
-        return ProcessSlot(self._reward)
+        return ProcessSlot(self._reward, max(1, (os.cpu_count() or 1) // self.size))
 
     def wait(self, slots: Sequence[ProcessSlot], timeout: float) -> list[tuple[ProcessSlot, Reply | None]]:
         """Processes whose pipe has a reply, or has closed because they died."""
@@ -105,6 +107,21 @@ def _work(pipe: Connection, files: Sequence[str], backend: str, parent: int) -> 
         while True:
             cases = pipe.recv()
             pipe.send(judge_here(reward, cases))
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """An environment in which numerical libraries start with so many threads, unless it says otherwise already.
+
+    They read it when they are loaded; N processes with N threads each spend their time waiting for one another.
+    """
+    names = [name for name in THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(names, str(count)))
+    try:
+        yield
+    finally:
+        for name in names:
+            os.environ.pop(name, None)
 
 
 def die_with_parent(parent: int) -> None:
