@@ -176,6 +176,24 @@ def test_a_frozen_run_in_two_parts_is_the_run_in_one(tmp_path: Path) -> None:
         assert recorded(tmp_path / "parts.db", 1000) == whole
 
 
+@pytest.mark.parametrize("reuse", ["none", "mu-plus-lambda", "epsilon-greedy"])
+def test_a_frozen_model_serves_the_other_rules_of_reuse(reuse: Any, tmp_path: Path) -> None:
+    """Best-of-N starts from fresh seeds each time; the others from what was made."""
+    seen: list[str] = []
+
+    def script(prompt: Any, rng: np.random.Generator, index: int) -> str:
+        seen.append(text_of(prompt))
+        return CLIMB.replace("SEED", str(int(rng.integers(1000))))
+
+    with lend("mine", Scripted(script)), Ledger.open(tmp_path / "l.db") as ledger:
+        some = frozen(steps=2, groups=2, rollouts=2, reuse=reuse, mu=1, epsilon=0.0)
+        done = run(some, ErdosOverlap(), ledger=ledger, seed=1, budget=1000)
+        seeds = sum(bool(row.answer.note.get("seed")) for row in ledger.attempts(done.id))
+    shown = ["The current program:" in each for each in seen]
+    assert shown == [False] * 4 + [reuse != "none"] * 4
+    assert seeds == (4 if reuse == "none" else 2)
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def program(handler: Any, body: dict[str, Any]) -> None:
