@@ -22,6 +22,7 @@ from guerdon import (
     SolverError,
     run,
 )
+from guerdon.core.algebra import ranked
 
 
 def ledger(path: Path, name: str = "a.db") -> Ledger:
@@ -279,3 +280,8 @@ def test_spoiled_checkpoints_are_passed_over(tmp_path: Path) -> None:
         run(Climber(), Guess(), ledger=book, budget=120, checkpoint_s=0)
         run(Climber(), Guess(), ledger=other, budget=120)
         assert history(book, first.id) == history(other, first.id)
+
+
+def test_a_budget_smaller_than_a_group_is_named_as_the_reason(tmp_path: Path) -> None:
+    done = run(Climber(), Guess(), ledger=tmp_path / "l.db", budget=3, judge=Near().by_group(ranked))
+    assert "less than a group" in done.reason

@@ -100,6 +100,7 @@ class Bench:
         self._step = self._host_faults = self._faults = 0
         self._sandbox_seconds = 0.0
         self._eager = True
+        self._cut = ""
         self._held: tuple[list[AttemptRow], list[VerdictRow]] = ([], [])
         self._spent: dict[str, float] = dict.fromkeys(("attempts", "seconds", "tokens", "sandbox_seconds", "frames"), 0)
 
@@ -183,7 +184,7 @@ class Bench:
             reason = self._stop_reason()
             answers = [] if reason else self._answers(learner, state)
             if not answers:
-                return reason or "the solver has finished"
+                return reason or self._cut or "the solver has finished"
             shown = self._veil.show(self._record(answers))
             reach("before tell")
             state = self._call("tell", learner.tell, self.problem, state, shown, self.rng("tell", self._step))
@@ -402,6 +403,7 @@ class Bench:
         left = len(answers) if limit is None else max(int(limit - self._spent["attempts"]), 0)
         if len(answers) <= left:
             return answers
+        self._cut = "what is left of the budget of attempts is less than a group"
         if isinstance(self._judge, Reward) and self._judge.unit == "group":
             return _whole_groups(answers, left)
         return answers[:left]
