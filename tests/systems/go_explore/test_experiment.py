@@ -32,7 +32,7 @@ def test_without_return_no_trajectory_is_longer_than_an_exploration() -> None:
 def measures(**changes):
     go = {"rooms": 3, "cells": 300, "out with 400": 1.0, "in, 0 or 100": 0.0, "replay ok": 1.0}
     start = {"rooms": 1, "cells": 80, "out with 400": 0.0, "in, 0 or 100": 1.0, "replay ok": 1.0}
-    arms = {"go-explore": go, "from-start": start, "no-return": dict(start)}
+    arms = {"go-explore": go, "batch-100": dict(go), "from-start": start, "no-return": dict(start)}
     found = {arm: {seed: dict(each) for seed in (11, 12, 13)} for arm, each in arms.items()}
     for place, value in changes.items():
         arm, seed, measure = place.split("__")

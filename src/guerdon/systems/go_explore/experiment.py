@@ -39,8 +39,12 @@ class Return(Experiment):
     """Phase 1 on Montezuma's Revenge, against the same without an archive, and with one that is not returned to.
 
     Cells are from RAM, which is domain knowledge. All arms have the same steps, the same repeated random actions and
-    the same archive; an exploration of `from-start` is a whole life, one of `no-return` 100 steps. Seeds 101 and up
-    chose nothing but the code.
+    the same archive; an exploration of `from-start` is a whole life, one of `no-return` 100 steps. Cells are chosen 10
+    at a time; `batch-100` has the published batch, which is about 3,000 steps, a fiftieth of this budget.
+
+    A first design had batches of 100 in all arms and left `gets-out` and `return-more-cells` inconclusive: on seeds 11
+    to 13 it found 1, 6 and 1 rooms with 0, 2500 and 100 points. All other claims were supported. Batches of 10 were
+    then chosen on seeds 102, 104 and 105. The bounds are those of the first design; the seeds here are fresh.
     """
 
     steps: int = 150_000
@@ -52,7 +56,7 @@ class Return(Experiment):
         "from the start for a life, or from the start for 100 steps with the archive kept. Then every stored "
         "trajectory is played from the reset."
     )
-    arms: ClassVar[tuple[str, ...]] = ("go-explore", "from-start", "no-return")
+    arms: ClassVar[tuple[str, ...]] = ("go-explore", "batch-100", "from-start", "no-return")
     modules: ClassVar[tuple[str, ...]] = (
         *(
             f"guerdon.systems.go_explore.{name}"
@@ -144,13 +148,14 @@ class Return(Experiment):
     )  # fmt: skip
 
     def seeds(self, scale: Scale) -> tuple[int, ...]:
-        """11 to 13; at full scale to 20."""
-        return tuple(range(11, 21 if scale == "full" else 14))
+        """21 to 23; at full scale to 30."""
+        return tuple(range(21, 31 if scale == "full" else 24))
 
     def run(self, arm: str, seed: int, scale: Scale) -> Mapping[str, float | None]:
         """Rooms, points and cells after the steps, and the share of stored trajectories that replay."""
-        solver = GoExplore(cells="ram", selection="2021 no domain knowledge", explore_steps=100, keep=0.95)
-        if arm != "go-explore":
+        batch = 100 if arm == "batch-100" else 10
+        solver = GoExplore(cells="ram", selection="2021 no domain knowledge", batch=batch)
+        if arm in ("from-start", "no-return"):
             solver = replace(solver, return_to="start", explore_steps=LIFE if arm == "from-start" else 100)
         memory = solver.search(MONTEZUMA, seed, 1_000 if scale == "smoke" else self.steps)
         cell = cell_of(solver.shape, simulator(*MONTEZUMA).world)
