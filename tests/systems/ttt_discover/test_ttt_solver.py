@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -343,6 +344,16 @@ def test_every_arm_of_the_experiment_measures_what_its_claims_read() -> None:
         if hasattr(claim, "measure"):
             assert found[claim.treatment][claim.measure] is not None
     assert found["full"]["c5"] == found["full, reward x 100"]["c5"]
+
+
+def test_an_interrupted_run_measures_nothing() -> None:
+    class Stopping(type(CHALLENGE.judge)):  # type: ignore[misc]
+        def judge(self, cases: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().judge(cases)
+
+    with pytest.raises(SolverError, match="a whole run: it was interrupted"):
+        attempted(SMALL, CHALLENGE, Stopping(), 1)
 
 
 def test_the_refutations_count_seeds() -> None:

@@ -11,6 +11,7 @@ from typing import ClassVar
 from guerdon.bench.experiment import Experiment, Scale
 from guerdon.bench.run import run
 from guerdon.bench.verdicts import AllOf, Claim, Measures
+from guerdon.core.errors import SolverError
 from guerdon.core.reward import Reward
 from guerdon.core.task import Answer
 from guerdon.ledger import Ledger
@@ -200,10 +201,16 @@ def sized(solver: TttDiscover, scale: Scale) -> TttDiscover:
 
 
 def attempted(solver: TttDiscover, challenge: ErdosOverlap, judge: Reward, seed: int) -> tuple[float, list[Answer]]:
-    """The lowest C5 of a whole run, and all its attempts in order."""
+    """The lowest C5 of a whole run, and all its attempts in order.
+
+    Raises:
+        SolverError: the run was interrupted; a part of a run measures nothing.
+    """
     with tempfile.TemporaryDirectory(prefix="guerdon-") as folder:
         ledger = Path(folder) / "ledger.db"
         done = run(solver, challenge, ledger=ledger, seed=seed, budget="attempts=1000000", judge=judge)
+        if done.status != "done":
+            raise SolverError("a whole run", f"it was {done.status}", "Give the same command again")
         with Ledger.open(ledger) as book:
             rows = list(book.judged(done.id))
     found = [verdict.score.parts["c5"] for _, verdict in rows if verdict is not None and verdict.score.known]
