@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from guerdon import ConfigError, Ledger
 from guerdon.bench import experiment as engine
 from guerdon.bench import reproduce
 from guerdon.bench.experiment import EachOnce, Experiment, Job, Jobs, conduct, module_digest
+from guerdon.bench.interrupt import Interrupt
 from guerdon.bench.loading import cards
 from guerdon.bench.reproduce import Source, blocked, find, record, recorded, seeds_of, tally
 from guerdon.testing.solver import SolverContract
@@ -259,3 +261,15 @@ def test_a_job_travels_with_its_fields() -> None:
 
     job = Job(Effect(effect=3.0), "desk")
     assert pickle.loads(pickle.dumps(job)) == job
+
+
+def test_a_run_inside_a_run_leaves_interrupts_to_the_outer_one() -> None:
+    with Interrupt() as outer:
+        with Interrupt() as inner:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert (outer.asked, inner.asked) == (True, False)
+        with pytest.raises(KeyboardInterrupt), Interrupt():
+            os.kill(os.getpid(), signal.SIGTERM)
+    with Interrupt() as alone:
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert alone.asked

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 Figures = Mapping[str, str | int | float]
 History = list[tuple[AttemptRow, VerdictRow | None]]
 FIRST = "first"
+SAVE_SHARE = 10
+"""A checkpoint waits at least so many times what the last one took, so that a large state does not slow its run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ class Bench:
 
     def _drive(self, learner: Learner[Any]) -> str:
         state = self._restore(learner)
-        saved = time.monotonic()
+        saved, took = time.monotonic(), 0.0
         while True:
             reason = self._stop_reason()
             answers = [] if reason else self._answers(learner, state)
@@ -189,8 +191,10 @@ class Bench:
             reach("before tell")
             state = self._call("tell", learner.tell, self.problem, state, shown, self.rng("tell", self._step))
             name = None
-            if time.monotonic() - saved >= self._checkpoint_s:
+            pause = max(self._checkpoint_s, SAVE_SHARE * took) if self._checkpoint_s else 0.0
+            if (begun := time.monotonic()) - saved >= pause:
                 name, saved = self._checkpoint(learner, state), time.monotonic()
+                took = saved - begun
             self._commit(answers, name, self._call("progress", learner.progress, state))
 
     def _answers(self, learner: Learner[Any], state: Any) -> list[Answer]:

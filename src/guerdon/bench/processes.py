@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pickle import PicklingError
 
+from guerdon.bench.interrupt import leave_to_parent
 from guerdon.bench.loading import load_file, loaded_files
 from guerdon.bench.workers import Reply, judge_here
 from guerdon.core.errors import ConfigError
@@ -98,7 +99,7 @@ def _receive(pipe: Connection) -> Reply | None:
 def _work(pipe: Connection, files: Sequence[str], backend: str, parent: int) -> None:
     """The life of a worker: judge what comes, until the pipe closes."""
     die_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    leave_to_parent()
     shared.configure(backend, workers=1)
     for file in files:
         load_file(file)

@@ -30,7 +30,7 @@ def wilson(successes: int, n: int) -> Interval:
 def mean_interval(values: Sequence[float]) -> tuple[float, Interval | None]:
     """The mean, and its 95 % interval over what was sampled, the same for the same values.
 
-    Zeros and ones get a Wilson interval, 5 to 200 values a BCa bootstrap (2,000 resamples), more the normal
+    Two or more zeros and ones get a Wilson interval, 5 to 200 values a BCa bootstrap (2,000 resamples), more the normal
     interval of the standard error. Fewer than five values give none.
 
     >>> mean_interval([0.0, 1.0, 1.0, 1.0])[0]
@@ -39,7 +39,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, Interval | None]:
     n = len(values)
     mean = math.fsum(values) / n
     if all(value in (0.0, 1.0) for value in values):
-        return mean, wilson(round(math.fsum(values)), n)
+        return mean, wilson(round(math.fsum(values)), n) if n > 1 else None
     if n < _FEWEST:
         return mean, None
     array = np.asarray(values, float)
