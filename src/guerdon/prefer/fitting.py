@@ -1,0 +1,331 @@
+"""How ratings are fitted: votes added up into a table, and a penalised likelihood climbed by Newton's method."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from guerdon.core.errors import ConfigError
+from guerdon.prefer.outcomes import Terms, Ties, scores, terms
+from guerdon.prefer.votes import Floats, Ints, Votes
+
+if TYPE_CHECKING:
+    from guerdon.prefer.ratings import BradleyTerry
+
+DENSE = 5000
+"""Above so many items the system is solved by conjugate gradients, and errors are not computed (nan)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Votes added up: m rows of item i against item j, with covariates only where there are some.
+
+    Args:
+        names: of the n items.
+        i: (m,) first sides.
+        j: (m,) second sides.
+        counts: (3, m) weighted wins of i, wins of j, ties.
+        squares: (3, m) sums of squared weights.
+        x: (m, d) covariates, or `None`.
+        labels: of the covariates.
+    """
+
+    names: tuple[str, ...]
+    i: Ints
+    j: Ints
+    counts: Floats
+    squares: Floats
+    x: Floats | None = None
+    labels: tuple[str, ...] = ()
+
+
+def tabulate(votes: Votes, position: bool = False) -> Table:
+    """Add up the votes on the same pair; with covariates every vote is a row of its own."""
+    kind = (2 - 2 * votes.points).astype(np.int64)  # 0 first, 1 tie, 2 second
+    kind = np.array([0, 2, 1])[kind]
+    if votes.features is not None:
+        return _rows(votes, kind, position)
+    n, first, second = len(votes.names), votes.first, votes.second
+    if not position:
+        turned = first > second
+        first, second = np.where(turned, second, first), np.where(turned, first, second)
+        kind = np.where(turned & (kind < 2), 1 - kind, kind)
+    pair = first * n + second
+    size = n * n
+    if size > 4_000_000:
+        pairs, pair = np.unique(pair, return_inverse=True)
+        size = len(pairs)
+    else:
+        pairs = np.arange(size)
+    cell = pair * 3 + kind
+    plain = not len(votes) or bool((votes.weight == 1).all())
+    counts = np.bincount(cell, None if plain else votes.weight, 3 * size).reshape(size, 3).astype(float)
+    squares: Floats = counts if plain else np.bincount(cell, votes.weight**2, 3 * size).reshape(size, 3).astype(float)
+    used = np.flatnonzero(counts.any(axis=1))
+    counts, squares = counts[used].T.copy(), squares[used].T.copy()
+    x = np.ones((len(used), 1)) if position else None
+    return Table(votes.names, pairs[used] // n, pairs[used] % n, counts, squares, x, ("first",) * position)
+
+
+def _rows(votes: Votes, kind: Ints, position: bool) -> Table:
+    counts, rows = np.zeros((3, len(votes))), np.arange(len(votes))
+    counts[kind, rows] = votes.weight
+    squares = counts**2
+    x, labels = votes.features, votes.labels
+    assert x is not None
+    if position:
+        x, labels = np.column_stack([x, np.ones(len(votes))]), (*labels, "first")
+    return Table(votes.names, votes.first, votes.second, counts, squares, x, labels)
+
+
+def connected(table: Table) -> tuple[Ints, Ints]:
+    """Groups of items that have all beaten each other, directly or not, and groups that were compared at all."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(table.names)
+    won, lost = table.counts[0] + table.counts[2] > 0, table.counts[1] + table.counts[2] > 0
+    start = np.concatenate([table.i[won], table.j[lost]])
+    end = np.concatenate([table.j[won], table.i[lost]])
+    graph = coo_array((np.ones(len(start)), (start, end)), shape=(n, n)).tocsr()
+    groups = [connected_components(graph, connection=kind)[1].astype(np.int64) for kind in ("strong", "weak")]
+    return groups[0], groups[1]
+
+
+def check_determined(strong: Ints, table: Table) -> None:
+    """Raise where the maximum likelihood does not exist or is not unique."""
+    if len(table.names) and strong.max() > 0:
+        sizes = np.bincount(strong)
+        few = [table.names[k] for k in np.flatnonzero(strong == int(sizes.argmin()))[:3]]
+        raise ConfigError(
+            "without a prior, every item has beaten every other, directly or through others",
+            f"{', '.join(map(repr, few))} never lost to the rest, never won, or never met it",
+            "Give a prior, such as prior=10",
+        )
+
+
+class System:
+    """The penalised log-likelihood of a table, its gradient and its (negative) Hessian, for n + d (+ 1) parameters."""
+
+    def __init__(self, model: BradleyTerry, table: Table) -> None:
+        self.model, self.table = model, table
+        self.n, self.d = len(table.names), len(table.labels)
+        self.tied = model.ties != "half" and bool(table.counts[2].any())
+        self.size = self.n + self.d + self.tied
+        self.precision = 0.0 if model.prior is None else model.prior**-2
+        self.cells = table.i * self.n + table.j
+        self.incidence: Any = None
+        if table.x is not None and len(table.i):
+            from scipy.sparse import csr_array
+
+            rows = np.arange(len(table.i))
+            sides = (np.repeat([1.0, -1.0], len(rows)), (np.concatenate([table.i, table.j]), np.tile(rows, 2)))
+            self.incidence = csr_array(sides, shape=(self.n, len(rows)))
+
+    def start(self, given: Floats | None) -> Floats:
+        """Where to begin: given ratings or zeros, and a tie parameter that gives the share of ties seen."""
+        found = np.zeros(self.size)
+        if given is not None:
+            found[: self.n] = given
+        if self.tied:
+            even, rest = self.table.counts[2].sum(), self.table.counts[:2].sum()
+            share = min(float(even / (even + rest)), 0.9)
+            found[-1] = math.log(2 * share / (1 - share)) if self.model.ties == "davidson" else math.atanh(share)
+        return found
+
+    def tie(self, found: Floats) -> float:
+        """The tie parameter, or what means no ties."""
+        if self.tied:
+            return float(found[-1])
+        return -math.inf if self.model.ties == "davidson" else 0.0
+
+    def gaps(self, found: Floats) -> Floats:
+        """(m,) differences d of the rows."""
+        gaps: Floats = found[self.table.i] - found[self.table.j]
+        if self.table.x is not None:
+            gaps = gaps + self.table.x @ found[self.n : self.n + self.d]
+        return gaps
+
+    def terms(self, found: Floats) -> Terms:
+        """The log-likelihood and its derivatives."""
+        ties: Ties = self.model.ties if self.tied else "half"
+        return terms(ties, self.gaps(found), self.tie(found), *self.table.counts)
+
+    def scores(self, found: Floats) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
+        """Derivatives of one win, one loss and one tie of each row."""
+        return scores(self.model.ties if self.tied else "half", self.gaps(found), self.tie(found))
+
+    def value(self, one: Terms, found: Floats) -> float:
+        """The penalised log-likelihood."""
+        return one.value - self.precision * float(found @ found) / 2
+
+    def gradient(self, one: Terms, found: Floats) -> Floats:
+        """(P,) its gradient."""
+        sides = np.bincount(self.table.i, one.slope, self.n) - np.bincount(self.table.j, one.slope, self.n)
+        parts: list[Floats] = [sides.astype(float)]
+        if self.table.x is not None:
+            parts.append(self.table.x.T @ one.slope)
+        if self.tied:
+            parts.append(np.array([one.tie_slope]))
+        gradient: Floats = np.concatenate(parts) - self.precision * found
+        return gradient
+
+    def matrix(self, bend: Floats, cross: Floats, tie: float) -> Floats:
+        """Σ over rows of bend · (e_i − e_j, x)(e_i − e_j, x)ᵀ, bordered by the tie parameter."""
+        n, d = self.n, self.d
+        full = np.zeros((self.size, self.size))
+        beside = np.bincount(self.cells, bend, n * n).reshape(n, n)
+        beside = beside + beside.T
+        full[:n, :n] = np.diag(beside.sum(axis=1)) - beside
+        if self.table.x is not None and len(self.table.i):
+            weighed = self.table.x * bend[:, None]
+            full[:n, n : n + d] = self.incidence @ weighed
+            full[n : n + d, :n] = full[:n, n : n + d].T
+            full[n : n + d, n : n + d] = self.table.x.T @ weighed
+        if self.tied:
+            full[:n, -1] = np.bincount(self.table.i, cross, n) - np.bincount(self.table.j, cross, n)
+            if self.table.x is not None:
+                full[n : n + d, -1] = self.table.x.T @ cross
+            full[-1, :-1] = full[:-1, -1]
+            full[-1, -1] = tie
+        return full
+
+    def curvature(self, one: Terms) -> Floats:
+        """The negative Hessian with the prior, or with the sum of ratings held where there is none."""
+        full = self.matrix(one.bend, one.cross, one.tie_bend)
+        if self.precision:
+            full[np.diag_indices(self.size)] += self.precision
+        else:
+            full[: self.n, : self.n] += max(float(one.bend.mean()), 1e-12) / self.n
+        return full
+
+    def step(self, one: Terms, gradient: Floats) -> Floats:
+        """(P,) Newton's step."""
+        if self.n > DENSE:
+            return self._by_gradients(one, gradient)
+        from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+        try:
+            step: Floats = cho_solve(cho_factor(self.curvature(one), check_finite=False), gradient, check_finite=False)
+        except LinAlgError:
+            raise ConfigError(
+                "covariates that differ from each other and from the items",
+                "they are collinear",
+                "Remove one, or give a prior",
+            ) from None
+        return step
+
+    def _by_gradients(self, one: Terms, gradient: Floats) -> Floats:
+        """The same step for very many items, without a matrix of n × n; covariates and ties are not offered there."""
+        from scipy.sparse import coo_array, diags_array
+        from scipy.sparse.linalg import cg
+
+        if self.size > self.n:
+            raise ConfigError(
+                f"covariates and tie parameters with at most {DENSE} items",
+                f"got {self.n}",
+                'Use ties="half", or split the items',
+            )
+        i, j, n = self.table.i, self.table.j, self.n
+        sides = (np.concatenate([one.bend, one.bend]), (np.concatenate([i, j]), np.concatenate([j, i])))
+        beside = coo_array(sides, shape=(n, n)).tocsr()
+        diagonal = np.asarray(beside.sum(axis=1)) + (self.precision or 1e-12)
+        step, _ = cg(diags_array(diagonal) - beside, gradient, rtol=1e-10, M=diags_array(1 / diagonal))
+        found: Floats = step
+        return found
+
+
+def climb(system: System, start: Floats | None) -> tuple[Floats, Terms]:
+    """The maximum, by Newton's method, and the terms there."""
+    found = system.start(start)
+    one = system.terms(found)
+    for _ in range(system.model.steps):
+        gradient = system.gradient(one, found)
+        step = system.step(one, gradient)
+        found, one = _halved(system, found, one, step, float(gradient @ step))
+        if np.abs(step).max(initial=0.0) <= system.model.tolerance:
+            break
+    return found, one
+
+
+def newton(system: System, start: Floats | None) -> tuple[Floats, Floats | None]:
+    """The maximum, and the inverse of the curvature there (`None` for too many items)."""
+    found, one = climb(system, start)
+    if system.n > DENSE:
+        return found, None
+    inverse: Floats = np.linalg.inv(system.curvature(one)).astype(float)
+    return found, inverse
+
+
+def _halved(system: System, found: Floats, one: Terms, step: Floats, gain: float) -> tuple[Floats, Terms]:
+    """A Newton step, halved until the value grows by a tenth of a thousandth of what its slope promises."""
+    before, share = system.value(one, found), 1.0
+    slack = 1e-9 * (1 + abs(before))
+    while share > 1e-8:
+        there = found + share * step
+        if not (system.tied and system.model.ties == "rao-kupper" and there[-1] <= 0):
+            then = system.terms(there)
+            if system.value(then, there) >= before + 1e-4 * share * gain - slack:
+                return there, then
+        share /= 2
+    return found, one
+
+
+def spread(votes: Votes, system: System, found: Floats, inverse: Floats, mixed: bool) -> Floats:
+    """(P, P) covariance of all parameters; `mixed` says that every item has beaten every other, if indirectly."""
+    model = system.model
+    if model.errors == "model" or not mixed or not len(votes):
+        return inverse
+    by_gap, by_tie = system.scores(found)
+    if model.errors == "annotators":
+        middle = _by_annotator(votes, system, by_gap, by_tie)
+    else:
+        squares = system.table.squares
+        bend = sum(s * g**2 for s, g in zip(squares, by_gap))
+        cross = sum(s * g * t for s, g, t in zip(squares, by_gap, by_tie))
+        tie = sum(float(s @ t**2) for s, t in zip(squares, by_tie))
+        middle = system.matrix(np.asarray(bend), np.asarray(cross), tie)
+    if system.precision:
+        middle[np.diag_indices(system.size)] += system.precision  # the prior is an observation, too
+    covariance: Floats = inverse @ middle @ inverse
+    return covariance
+
+
+def _by_annotator(votes: Votes, system: System, by_gap: tuple[Floats, ...], by_tie: tuple[Floats, ...]) -> Floats:
+    """Σ over annotators of the outer product of the sum of their scores; unnamed votes stand alone."""
+    from scipy.sparse import csr_array
+
+    row, kind = row_of(votes, system)
+    gap, tie = np.stack(by_gap)[kind, row] * votes.weight, np.stack(by_tie)[kind, row] * votes.weight
+    turned = votes.first != system.table.i[row]
+    named = votes.annotator >= 0
+    who = np.where(named, votes.annotator, len(votes.annotators) + np.cumsum(~named) - 1)
+    many, n = int(who.max()) + 1, system.n
+    first, second = np.where(turned, votes.second, votes.first), np.where(turned, votes.first, votes.second)
+    parts = [(who, first, gap), (who, second, -gap)]
+    for k in range(system.d):
+        assert system.table.x is not None
+        parts.append((who, np.full(len(who), n + k), gap * system.table.x[row, k]))
+    if system.tied:
+        parts.append((who, np.full(len(who), system.size - 1), tie))
+    rows, columns, values = (np.concatenate(each) for each in zip(*parts))
+    sums = csr_array((values, (rows, columns)), shape=(many, system.size))
+    middle: Floats = (sums.T @ sums).toarray()
+    return middle
+
+
+def row_of(votes: Votes, system: System) -> tuple[Ints, Ints]:
+    """The row of the table that each vote was added to, and which of its three counts."""
+    kind = np.where(votes.points == 0.5, 2, np.where(votes.points == 1, 0, 1))
+    if votes.features is not None:
+        return np.arange(len(votes)), kind
+    n = system.n
+    first, second = votes.first, votes.second
+    if not system.model.position:
+        turned = first > second
+        first, second = np.where(turned, second, first), np.where(turned, first, second)
+        kind = np.where(turned & (kind < 2), 1 - kind, kind)
+    return np.searchsorted(system.cells, first * n + second), kind
