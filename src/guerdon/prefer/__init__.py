@@ -1,1 +1,28 @@
-"""Preferences: rankings, and the queue in which people are asked."""
+"""Preferences: data sets of them, annotators, agreement, ratings, calibration, and which pair to ask about next."""
+
+from guerdon.prefer.acquisition import Acquisition, Proposal
+from guerdon.prefer.agreement import cohen, dawid_skene, fleiss, krippendorff, leave_one_out, on_gold, pool_quality
+from guerdon.prefer.annotators import (
+    Judge,
+    Majority,
+    Metered,
+    Pool,
+    Remembered,
+    Simulated,
+    costs,
+    simulated_pool,
+)
+from guerdon.prefer.boards import by_library, elo
+from guerdon.prefer.files import Imported, export, margins_from, read, read_rows, write
+from guerdon.prefer.ranks import Flip, bootstrap, fewest_to_flip, rank_intervals
+from guerdon.prefer.ratings import BradleyTerry, Ratings, fit
+from guerdon.prefer.sets import FIRST, SECOND, TIE, UNKNOWN, PreferenceSet
+from guerdon.prefer.votes import Votes
+
+__all__ = [
+    "FIRST", "SECOND", "TIE", "UNKNOWN", "Acquisition", "BradleyTerry", "Flip", "Imported", "Judge", "Majority",
+    "Metered", "Pool", "PreferenceSet", "Proposal", "Ratings", "Remembered", "Simulated", "Votes", "bootstrap",
+    "by_library", "cohen", "costs", "dawid_skene", "elo", "export", "fewest_to_flip", "fit", "fleiss", "krippendorff",
+    "leave_one_out", "margins_from", "on_gold", "pool_quality", "rank_intervals", "read", "read_rows",
+    "simulated_pool", "write",
+]  # fmt: skip
