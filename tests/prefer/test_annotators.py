@@ -7,7 +7,7 @@ import pytest
 from guerdon.core.errors import ConfigError
 from guerdon.core.preference import Choice, FunctionPreference, Pair, Preference, both_orders
 from guerdon.core.reward import reward
-from guerdon.core.score import FaultKind
+from guerdon.core.score import Fault, FaultKind
 from guerdon.core.task import Answer, Task
 from guerdon.prefer.agreement import leave_one_out
 from guerdon.prefer.annotators import (
@@ -18,6 +18,7 @@ from guerdon.prefer.annotators import (
     Pool,
     Remembered,
     Simulated,
+    completing,
     costs,
     simulated_pool,
 )
@@ -302,11 +303,28 @@ def test_an_answer_can_neither_fill_slots_nor_close_the_fence():
     assert first == asked.prompt(pair("x", "y"))
 
 
+def test_any_language_model_of_the_package_can_judge():
+    from guerdon.lm import Sampling
+    from guerdon.lm.scripted import Scripted
+
+    model = Scripted(lambda prompt, rng, index: "Verdict: B" if "response B\nlonger" in prompt else "Verdict: A")
+
+    judge_ = Judge(complete=completing(model, Sampling(temperature=0.0)))
+    told = both_orders(judge_)([pair("short", "longer"), pair("longer", "short")])
+    assert [choice.outcome for choice in told] == ["right", "left"]
+    assert costs(told)["tokens"] > 0
+    cut = Judge(complete=completing(Scripted("truncate"), Sampling()))([pair("short", "longer")])
+    assert cut[0].fault.kind is FaultKind.JUDGE
+    assert "cut" in cut[0].fault.detail
+    busy = Scripted(lambda prompt, rng, index: Fault(FaultKind.TIMEOUT, "slow", "host"))
+    assert Judge(complete=completing(busy, Sampling()))([pair("a", "b")])[0].fault.kind is FaultKind.TIMEOUT
+
+
 def test_conversations_are_shown_turn_by_turn_and_identical_answers_cost_nothing():
     talk = Task("t", {"prompt": [{"role": "user", "content": "Hi"}]})
     text = judge("Verdict: A").prompt(pair("x", "y", talk))
     assert "user: Hi" in text
-    assert costs(judge("Verdict: A")([pair("x", "x")])) == {"choices": 1, "calls": 0, "characters": 0}
+    assert costs(judge("Verdict: A")([pair("x", "x")])) == {"choices": 1, "calls": 0, "characters": 0, "tokens": 0}
 
 
 def test_a_judge_that_always_says_a_is_a_tie_in_both_orders():

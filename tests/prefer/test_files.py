@@ -151,6 +151,7 @@ GOOD = {"prompt": "p", "chosen": "a", "rejected": "b"}
         ({"prompt": "p", "chosen": "a", "rejected": [{"role": "assistant"}]}, "not text or messages"),
         ({**GOOD, "margin": "big"}, "margin is a str"),
         ({**GOOD, "margin": True}, "margin is a bool"),
+        ({**GOOD, "margin": 1e12}, "margin is beyond"),
         ([1], "row is a list"),
         (b'{"prompt": "p", "chosen": "a", "rejected": "b", "margin": NaN}\n', "holds NaN"),
         (b'{"prompt": "p", "chosen": "a", "rejected": "b", "margin": 1e400}\n', "margin is not finite"),

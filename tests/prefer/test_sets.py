@@ -56,6 +56,7 @@ def test_a_row_is_plain_and_unknown_is_none():
     "wrong",
     [
         {"choice": ["better"]}, {"choice": [[]]}, {"choice": np.array([7])}, {"margin": [math.inf]},
+        {"margin": [-1e12]},
         {"weight": [-1.0]}, {"weight": [math.nan]}, {"weight": [1e12]}, {"first": ["a", "b"]},
         {"columns": {"prompt": ["x"]}}, {"columns": {"x": [1, 2]}}, {"annotator": []},
     ],

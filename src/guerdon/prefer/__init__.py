@@ -9,6 +9,7 @@ from guerdon.prefer.annotators import (
     Pool,
     Remembered,
     Simulated,
+    completing,
     costs,
     simulated_pool,
 )
@@ -22,7 +23,7 @@ from guerdon.prefer.votes import Votes
 __all__ = [
     "FIRST", "SECOND", "TIE", "UNKNOWN", "Acquisition", "BradleyTerry", "Flip", "Imported", "Judge", "Majority",
     "Metered", "Pool", "PreferenceSet", "Proposal", "Ratings", "Remembered", "Simulated", "Votes", "bootstrap",
-    "by_library", "cohen", "costs", "dawid_skene", "elo", "export", "fewest_to_flip", "fit", "fleiss", "krippendorff",
-    "leave_one_out", "margins_from", "on_gold", "pool_quality", "rank_intervals", "read", "read_rows",
+    "by_library", "cohen", "completing", "costs", "dawid_skene", "elo", "export", "fewest_to_flip", "fit", "fleiss",
+    "krippendorff", "leave_one_out", "margins_from", "on_gold", "pool_quality", "rank_intervals", "read", "read_rows",
     "simulated_pool", "write",
 ]  # fmt: skip

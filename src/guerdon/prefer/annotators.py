@@ -2,7 +2,7 @@
 
 Every draw is a hash of a seed and the pair without its order: the same pair gets the same annotator, noise and label
 however it is batched and whichever side comes first. What an answer cost is in the note of its choice
-(`calls`, `characters`); `costs` adds it up.
+(`calls`, `characters`, `tokens`); `costs` adds it up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from guerdon.core.errors import ConfigError
 from guerdon.core.plain import canonical
@@ -24,16 +24,17 @@ from guerdon.core.score import Fault, FaultKind
 from guerdon.core.task import Answer, Case
 from guerdon.prefer.sets import Text, prompt_of, response_of
 
+SPENT = ("calls", "characters", "tokens")
 COIN = "coin"
 """The judge of a label that was drawn by a coin."""
 
 
 def costs(choices: Iterable[Choice]) -> dict[str, float]:
-    """What choices cost: the sums of their numeric notes named `calls` and `characters`, and how many there are."""
-    found = {"choices": 0.0, "calls": 0.0, "characters": 0.0}
+    """What choices cost: the sums of their notes `calls`, `characters` and `tokens`, and how many there are."""
+    found = {"choices": 0.0, "calls": 0.0, "characters": 0.0, "tokens": 0.0}
     for choice in choices:
         found["choices"] += 1
-        for name in ("calls", "characters"):
+        for name in SPENT:
             found[name] += float(choice.note.get(name, 0.0))
     return found
 
@@ -284,8 +285,7 @@ class Majority(Preference):
             "right": float(tally["right"]),
             "tie": float(tally["tie"]),
             "unknown": float(len(told) - answered),
-            "calls": spent["calls"],
-            "characters": spent["characters"],
+            **{name: spent[name] for name in SPENT},
         }
         if answered < self.quorum:
             fault = next((choice.fault for choice in told if choice.fault), None)
@@ -324,7 +324,7 @@ class Remembered(Preference):
         told = dict(zip(fresh, self.inner(list(fresh.values()))))
         for key, choice in told.items():
             if choice.fault is None and not choice.note.get("noised"):
-                self.memory[key] = replace(choice, note={**choice.note, "calls": 0.0, "characters": 0.0})
+                self.memory[key] = replace(choice, note={**choice.note, **dict.fromkeys(SPENT, 0.0)})
         found = []
         for key in keys:
             if key not in told:
@@ -369,12 +369,42 @@ class Metered(Preference):
 # ---- a language model as judge ---------------------------------------------------------------------------------------
 
 
-class Complete(Protocol):
-    """Texts for prompts, in order; `None` where the model gave none."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model said: its text, or why there is none, and the tokens read and written."""
 
-    def __call__(self, prompts: Sequence[str]) -> Sequence[str | None]:
+    text: str = ""
+    tokens: float = 0.0
+    fault: Fault | None = None
+
+
+class Complete(Protocol):
+    """Replies to prompts, in order; `None` where the model gave none."""
+
+    def __call__(self, prompts: Sequence[str]) -> Sequence[str | Reply | None]:
         """Complete all of them."""
         ...
+
+
+def completing(model: Any, sampling: Any) -> Complete:
+    """A language model of `guerdon.lm` as the function that a `Judge` takes; a text that was cut is a fault.
+
+    Args:
+        model: has `generate(prompts, sampling)`, which gives a list of generations for each prompt.
+        sampling: how to draw.
+    """
+
+    def complete(prompts: Sequence[str]) -> list[Reply]:
+        return [_reply(told[0]) for told in model.generate(list(prompts), sampling)]
+
+    return complete
+
+
+def _reply(one: Any) -> Reply:
+    tokens = float(one.tokens or 0) + float(one.prompt_tokens or 0)
+    if one.fault is None and one.finish == "length":
+        return Reply(tokens=tokens, fault=Fault(FaultKind.JUDGE, "the reply was cut at its limit"))
+    return Reply(one.text, tokens, one.fault)
 
 
 TEMPLATE = """\
@@ -406,7 +436,7 @@ class Judge(Preference):
     exactly one of the menu; everything else is a fault of the judge, never a tie.
 
     Args:
-        complete: any model, as a function from prompts to texts.
+        complete: any model, as a function from prompts to replies; `completing(model, sampling)` makes one.
         label: its name.
         template: with {prompt}, {first}, {second} and, if wanted, {fence}.
         menu: what may be said, and what it means; case does not matter.
@@ -437,7 +467,8 @@ class Judge(Preference):
         prompts = [self.prompt(pairs[k]) for k in asked]
         replies = list(self.complete(prompts)) if prompts else []
         if len(replies) != len(prompts):
-            return [self._fault(f"{len(replies)} replies to {len(prompts)} prompts")] * len(pairs)
+            fault = Fault(FaultKind.JUDGE, f"{self.label}: {len(replies)} replies to {len(prompts)} prompts")
+            return [Choice(None, judge=self.label, fault=fault)] * len(pairs)
         told = {k: self._read(prompt, reply) for k, prompt, reply in zip(asked, prompts, replies)}
         same = Choice("tie", judge=self.label, note={"calls": 0.0})
         return [told.get(k, same) for k in range(len(pairs))]
@@ -454,23 +485,25 @@ class Judge(Preference):
             k += 1
         return _SLOT.sub(lambda slot: {**texts, "fence": fence}[slot.group(1)], self.template)
 
-    def _read(self, prompt: str, reply: str | None) -> Choice:
-        if not isinstance(reply, str):
-            return self._fault("no reply", FaultKind.PROVIDER, len(prompt))
-        said = reply
+    def _read(self, prompt: str, reply: str | Reply | None) -> Choice:
+        if reply is None:
+            reply = Reply(fault=Fault(FaultKind.PROVIDER, f"{self.label}: no reply"))
+        reply = Reply(reply) if isinstance(reply, str) else reply
+        note = {"calls": 1.0, "characters": float(len(prompt) + len(reply.text)), "tokens": reply.tokens}
+        told = reply.fault or self._outcome(reply.text)
+        if isinstance(told, Fault):
+            return Choice(None, judge=self.label, fault=told, note=note)
+        return Choice(told, judge=self.label, note=note)
+
+    def _outcome(self, text: str) -> Outcome | Fault:
+        said = text
         if self.marker:
-            _, found, said = reply.rpartition(self.marker)
+            _, found, said = text.rpartition(self.marker)
             if not found:
-                return self._fault(f"no {self.marker!r} in {reply[-80:]!r}", spent=len(prompt) + len(reply))
+                return Fault(FaultKind.JUDGE, f"{self.label}: no {self.marker!r} in {text[-80:]!r}")
         word = said.strip(_AROUND).casefold()
         outcome = next((each for name, each in self.menu.items() if name.casefold() == word), None)
-        if outcome is None:
-            return self._fault(f"{said.strip()[:80]!r} is not on the menu", spent=len(prompt) + len(reply))
-        return Choice(outcome, judge=self.label, note={"calls": 1.0, "characters": float(len(prompt) + len(reply))})
-
-    def _fault(self, what: str, kind: FaultKind = FaultKind.JUDGE, spent: int = 0) -> Choice:
-        note = {"calls": 1.0, "characters": float(spent)}
-        return Choice(None, judge=self.label, fault=Fault(kind, f"{self.label}: {what}"), note=note)
+        return outcome or Fault(FaultKind.JUDGE, f"{self.label}: {said.strip()[:80]!r} is not on the menu")
 
 
 def _shown(text: Text) -> str:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DENSE = 5000
 """Above so many items the system is solved by conjugate gradients, and errors are not computed (nan)."""
 
+FEW_CELLS = 4_000_000
+"""Up to so many pairs of items, votes are counted in a full table."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -31,6 +34,7 @@ class Table:
         squares: (3, m) sums of squared weights.
         x: (m, d) covariates, or `None`.
         labels: of the covariates.
+        order: (m,) the vote that is each row, where every vote is a row.
     """
 
     names: tuple[str, ...]
@@ -40,45 +44,59 @@ class Table:
     squares: Floats
     x: Floats | None = None
     labels: tuple[str, ...] = ()
+    order: Ints | None = None
 
 
 def tabulate(votes: Votes, position: bool = False) -> Table:
-    """Add up the votes on the same pair; with covariates every vote is a row of its own."""
-    kind = (2 - 2 * votes.points).astype(np.int64)  # 0 first, 1 tie, 2 second
-    kind = np.array([0, 2, 1])[kind]
+    """Add up the votes on the same pair; with covariates every vote is a row of its own, sorted by pair."""
     if votes.features is not None:
-        return _rows(votes, kind, position)
-    n, first, second = len(votes.names), votes.first, votes.second
-    if not position:
-        turned = first > second
-        first, second = np.where(turned, second, first), np.where(turned, first, second)
-        kind = np.where(turned & (kind < 2), 1 - kind, kind)
-    pair = first * n + second
-    size = n * n
-    if size > 4_000_000:
-        pairs, pair = np.unique(pair, return_inverse=True)
-        size = len(pairs)
-    else:
-        pairs = np.arange(size)
-    cell = pair * 3 + kind
+        return _rows(votes, position)
+    n = len(votes.names)
     plain = not len(votes) or bool((votes.weight == 1).all())
-    counts = np.bincount(cell, None if plain else votes.weight, 3 * size).reshape(size, 3).astype(float)
-    squares: Floats = counts if plain else np.bincount(cell, votes.weight**2, 3 * size).reshape(size, 3).astype(float)
+    few = n * n <= FEW_CELLS
+    cell = votes.first * n
+    cell += votes.second
+    pairs: Ints = np.arange(n * n) if few else np.zeros(0, np.int64)
+    if not few:
+        pairs, cell = np.unique(cell, return_inverse=True)
+    cell *= 3
+    cell += (2 * votes.points).astype(np.int64)  # 0 for the second side, 1 for a tie, 2 for the first side
+    counts = np.bincount(cell, None if plain else votes.weight, 3 * len(pairs)).reshape(-1, 3).astype(float)
+    squares = counts if plain else np.bincount(cell, votes.weight**2, 3 * len(pairs)).reshape(-1, 3).astype(float)
+    if not position:
+        pairs, counts, squares = _folded(pairs, counts, squares, n)
     used = np.flatnonzero(counts.any(axis=1))
-    counts, squares = counts[used].T.copy(), squares[used].T.copy()
+    counts, squares = counts[used][:, [2, 0, 1]].T.copy(), squares[used][:, [2, 0, 1]].T.copy()
     x = np.ones((len(used), 1)) if position else None
     return Table(votes.names, pairs[used] // n, pairs[used] % n, counts, squares, x, ("first",) * position)
 
 
-def _rows(votes: Votes, kind: Ints, position: bool) -> Table:
+def _folded(pairs: Ints, counts: Floats, squares: Floats, n: int) -> tuple[Ints, Floats, Floats]:
+    """The counts of j against i added to those of i against j, for i < j."""
+    i, j = pairs // max(n, 1), pairs % max(n, 1)
+    turned = i > j
+    kept, back = np.unique(np.where(turned, j * n + i, pairs), return_inverse=True)
+    both = []
+    for each in (counts, squares):
+        sides = np.where(turned[:, None], each[:, ::-1], each)
+        both.append(np.stack([np.bincount(back, sides[:, k], len(kept)) for k in range(3)], axis=1).astype(float))
+    return kept, both[0], both[1]
+
+
+def _rows(votes: Votes, position: bool) -> Table:
+    order = np.argsort(votes.first * len(votes.names) + votes.second, kind="stable")
     counts, rows = np.zeros((3, len(votes))), np.arange(len(votes))
-    counts[kind, rows] = votes.weight
-    squares = counts**2
-    x, labels = votes.features, votes.labels
-    assert x is not None
+    counts[_kinds(votes)[order], rows] = votes.weight[order]
+    assert votes.features is not None
+    x, labels = votes.features[order], votes.labels
     if position:
         x, labels = np.column_stack([x, np.ones(len(votes))]), (*labels, "first")
-    return Table(votes.names, votes.first, votes.second, counts, squares, x, labels)
+    return Table(votes.names, votes.first[order], votes.second[order], counts, counts**2, x, labels, order)
+
+
+def _kinds(votes: Votes) -> Ints:
+    """Which of the three counts each vote is added to: won by the first side, by the second, or neither."""
+    return np.array([1, 2, 0])[(2 * votes.points).astype(np.int64)]
 
 
 def connected(table: Table) -> tuple[Ints, Ints]:
@@ -117,13 +135,15 @@ class System:
         self.size = self.n + self.d + self.tied
         self.precision = 0.0 if model.prior is None else model.prior**-2
         self.cells = table.i * self.n + table.j
+        # Rows are sorted by cell. Adding up neighbours first is one pass in the order of memory.
+        self.starts = np.flatnonzero(np.diff(self.cells, prepend=-1))
         self.incidence: Any = None
         if table.x is not None and len(table.i):
             from scipy.sparse import csr_array
 
-            rows = np.arange(len(table.i))
-            sides = (np.repeat([1.0, -1.0], len(rows)), (np.concatenate([table.i, table.j]), np.tile(rows, 2)))
-            self.incidence = csr_array(sides, shape=(self.n, len(rows)))
+            i, j, pairs = table.i[self.starts], table.j[self.starts], np.arange(len(self.starts))
+            sides = (np.repeat([1.0, -1.0], len(pairs)), (np.concatenate([i, j]), np.tile(pairs, 2)))
+            self.incidence = csr_array(sides, shape=(self.n, len(pairs)))
 
     def start(self, given: Floats | None) -> Floats:
         """Where to begin: given ratings or zeros, and a tie parameter that gives the share of ties seen."""
@@ -177,14 +197,14 @@ class System:
         """Σ over rows of bend · (e_i − e_j, x)(e_i − e_j, x)ᵀ, bordered by the tie parameter."""
         n, d = self.n, self.d
         full = np.zeros((self.size, self.size))
-        beside = np.bincount(self.cells, bend, n * n).reshape(n, n)
+        together = np.add.reduceat(bend, self.starts) if len(bend) else bend
+        beside = np.bincount(self.cells[self.starts], together, n * n).reshape(n, n)
         beside = beside + beside.T
         full[:n, :n] = np.diag(beside.sum(axis=1)) - beside
         if self.table.x is not None and len(self.table.i):
-            weighed = self.table.x * bend[:, None]
-            full[:n, n : n + d] = self.incidence @ weighed
+            full[:n, n : n + d] = self.incidence @ (self._by_pair(bend) @ self.table.x)
             full[n : n + d, :n] = full[:n, n : n + d].T
-            full[n : n + d, n : n + d] = self.table.x.T @ weighed
+            full[n : n + d, n : n + d] = self.table.x.T @ (self.table.x * bend[:, None])
         if self.tied:
             full[:n, -1] = np.bincount(self.table.i, cross, n) - np.bincount(self.table.j, cross, n)
             if self.table.x is not None:
@@ -192,6 +212,13 @@ class System:
             full[-1, :-1] = full[:-1, -1]
             full[-1, -1] = tie
         return full
+
+    def _by_pair(self, bend: Floats) -> Any:
+        """(pairs, m) sparse: adds up the rows of each pair with these weights, in the order of memory."""
+        from scipy.sparse import csr_array
+
+        m = len(bend)
+        return csr_array((bend, np.arange(m), np.append(self.starts, m)), shape=(len(self.starts), m))
 
     def curvature(self, one: Terms) -> Floats:
         """The negative Hessian with the prior, or with the sum of ratings held where there is none."""
@@ -319,13 +346,16 @@ def _by_annotator(votes: Votes, system: System, by_gap: tuple[Floats, ...], by_t
 
 def row_of(votes: Votes, system: System) -> tuple[Ints, Ints]:
     """The row of the table that each vote was added to, and which of its three counts."""
-    kind = np.where(votes.points == 0.5, 2, np.where(votes.points == 1, 0, 1))
-    if votes.features is not None:
-        return np.arange(len(votes)), kind
-    n = system.n
+    kind = _kinds(votes)
+    order = system.table.order
+    if order is not None:
+        rows = np.empty_like(order)
+        rows[order] = np.arange(len(order))
+        return rows, kind
     first, second = votes.first, votes.second
     if not system.model.position:
         turned = first > second
         first, second = np.where(turned, second, first), np.where(turned, first, second)
         kind = np.where(turned & (kind < 2), 1 - kind, kind)
-    return np.searchsorted(system.cells, first * n + second), kind
+    found = np.searchsorted(system.cells, first * system.n + second)
+    return np.minimum(found, max(len(system.cells) - 1, 0)), kind  # votes of no weight may have no row

@@ -26,6 +26,7 @@ from typing import Any
 
 from guerdon.core.score import Fault, FaultKind
 from guerdon.prefer.sets import FIRST, SECOND, TIE, UNKNOWN, Text, is_text, key_of
+from guerdon.prefer.votes import HEAVIEST
 
 Row = Mapping[str, Any]
 CODES: Mapping[Any, int] = {"first": FIRST, "second": SECOND, "tie": TIE, None: UNKNOWN}
@@ -130,6 +131,18 @@ def number_at(row: Row, name: str, default: float | None = None) -> float:
     return number
 
 
+def margin_at(row: Row) -> float:
+    """The margin of a row; nan where there is none.
+
+    Raises:
+        UnusableError: it is not a number, or beyond 1,000,000 either way.
+    """
+    margin = number_at(row, "margin", math.nan)
+    if abs(margin) > HEAVIEST:
+        raise UnusableError("margin", "is beyond 1,000,000")
+    return margin
+
+
 def _kind(value: Any) -> str:
     return "null" if value is None else f"a {type(value).__name__}" if value != [] else "an empty list"
 
@@ -151,7 +164,7 @@ def _guerdon(row: Row, _: str) -> list[Record | Rated]:
     if not (code is None or isinstance(code, str)) or code not in CODES:
         raise UnusableError("choice", f"is {code!r:.40}, not first, second, tie or null")
     weight = number_at(row, "weight", 1.0)
-    if not 0 <= weight <= 1e6:
+    if not 0 <= weight <= HEAVIEST:
         raise UnusableError("weight", "is not from 0 to 1,000,000")
     annotator = row.get("annotator") or ""
     if not isinstance(annotator, str):
@@ -163,7 +176,7 @@ def _guerdon(row: Row, _: str) -> list[Record | Rated]:
             text_at(row, "first"),
             text_at(row, "second"),
             CODES[code],
-            number_at(row, "margin", math.nan),
+            margin_at(row),
             weight,
             annotator,
             _fault(row.get("fault")),
@@ -193,7 +206,7 @@ def _trl(row: Row, _: str) -> list[Record | Rated]:
         prompt = text_at(row, "prompt")
         if isinstance(prompt, str) and not isinstance(chosen, str):
             prompt, chosen, rejected = _without_prompt(prompt, chosen, rejected)
-    margin = number_at(row, "margin", math.nan)
+    margin = margin_at(row)
     return [
         Record(prompt, chosen, rejected, margin=margin, columns=_rest(row, "prompt", "chosen", "rejected", "margin"))
     ]
@@ -271,7 +284,7 @@ def _histories(row: Row, sides: Mapping[str, list[dict[str, str]]]) -> list[Reco
     if chosen[:-1] != rejected[:-1]:
         raise UnusableError("rejected", "the conversations differ before their last turn", broken=False)
     _different(chosen, rejected, "rejected")
-    margin = number_at(row, "margin", math.nan)
+    margin = margin_at(row)
     return [
         Record(
             chosen[:-1], chosen[-1:], rejected[-1:], margin=margin, columns=_rest(row, "chosen", "rejected", "margin")

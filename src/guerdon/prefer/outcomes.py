@@ -83,7 +83,7 @@ def terms(ties: Ties, d: Floats, tie: float, wins: Floats, losses: Floats, even:
     p = _sigmoid(d)
     ours, theirs = wins + even / 2, losses + even / 2
     both = ours + theirs
-    value = float(ours @ _log_sigmoid(d) + theirs @ _log_sigmoid(-d))
+    value = float(both @ _log_sigmoid(d) - theirs @ d)  # log σ(−d) = log σ(d) − d
     return Terms(value, ours - both * p, both * p * (1 - p), np.zeros_like(d), 0.0, 0.0)
 
 

@@ -199,7 +199,7 @@ class _Removal:
     def search(self, values: Floats, most: float) -> Ints | None:
         """How many votes of each kind to remove; `None` if it cannot be done with fewer than `most`."""
         gone = np.zeros(len(self.kinds), np.int64)
-        while gone.sum() < most:
+        while gone.sum() < min(most, self.times.sum()):
             gain, here = self.influence(gone, values)
             ranked = np.argsort(-gain, kind="stable")
             ranked = ranked[(gain[ranked] > 0) & ((self.times - gone)[ranked] > 0)]

@@ -101,8 +101,8 @@ class PreferenceSet:
             columns: further ones.
 
         Raises:
-            ConfigError: a column has another length, a choice is not one of these, a margin is infinite, or a weight
-                is not from 0 to 1,000,000.
+            ConfigError: a column has another length, a choice is not one of these, a margin is beyond 1,000,000
+                either way, or a weight is not from 0 to 1,000,000.
         """
         n = len(prompt)
         codes = _codes(choice)
@@ -548,9 +548,13 @@ def _check_lengths(n: int, columns: Mapping[str, Any]) -> None:
 
 
 def _check_numbers(margin: Floats, weight: Floats) -> None:
-    odd = np.flatnonzero(np.isinf(margin))
+    odd = np.flatnonzero(np.abs(margin) > HEAVIEST)
     if len(odd):
-        raise ConfigError("a margin is finite, or nan", f"row {odd[0]} has {margin[odd[0]]}", "Correct it")
+        raise ConfigError(
+            f"a margin is at most {HEAVIEST:,.0f} either way, or nan",
+            f"row {odd[0]} has {margin[odd[0]]}",
+            "Rescale it",
+        )
     odd = np.flatnonzero(~((weight >= 0) & (weight <= HEAVIEST)))
     if len(odd):
         raise ConfigError(

@@ -6,7 +6,6 @@ import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -89,27 +88,21 @@ class Votes:
         """
         count = len(first)
         _same_length(count, second=second, outcomes=outcomes, annotators=annotators)
-        known = tuple(dict.fromkeys(chain(names, first, second)))
-        _all_text(known)
-        index = dict(zip(known, range(len(known))))
-        side = [np.fromiter(map(index.__getitem__, each), np.int64, count) for each in (first, second)]
-        voters: tuple[str, ...] = ()
-        voter = np.full(count, -1, np.int64)
-        if annotators is not None:
-            voters = tuple(dict.fromkeys(annotators))
-            _all_text(voters)
-            voter = np.fromiter(map(dict(zip(voters, range(len(voters)))).__getitem__, annotators), np.int64, count)
+        index, voters = _Numbered(), _Numbered()
+        index.of(list(names))
+        side = [index.of(each) for each in (first, second)]
+        voter = np.full(count, -1, np.int64) if annotators is None else voters.of(annotators)
         labels = tuple(features or {})
         columns = [np.asarray(each, float) for each in (features or {}).values()]
         _same_length(count, **dict(zip(labels, columns)))
         return cls.from_codes(
-            known,
+            tuple(index),
             side[0],
             side[1],
             _points(outcomes),
             weight=weights,
             annotator=voter,
-            annotators=voters,
+            annotators=tuple(voters),
             features=np.stack(columns, axis=1) if columns else None,
             labels=labels,
         )
@@ -204,6 +197,20 @@ class Votes:
         for name in self.names:
             groups.setdefault("".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(name)
         return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+class _Numbered(dict[str, int]):
+    """Numbers names as they come, in one pass."""
+
+    def __missing__(self, name: str) -> int:
+        self[name] = number = len(self)
+        return number
+
+    def of(self, names: Sequence[str]) -> Ints:
+        """The numbers of some names."""
+        found = np.fromiter(map(self.__getitem__, names), np.int64, len(names))
+        _all_text(list(self))
+        return found
 
 
 def _points(outcomes: Any) -> Floats:
