@@ -190,7 +190,7 @@ def majority(table: Any) -> list[Any]:
 
 
 def leave_one_out(table: Any) -> float:
-    """How often a label equals the majority of the other annotators of its item (arXiv 2305.14387, section 4.1).
+    """How often a label equals the majority of the other annotators of its item (arXiv 2305.14387).
 
     Where the others are split evenly, each of their most frequent labels counts as right in its share, so that a fair
     coin scores 0.5 on two labels. Labels without others are left out; nan without any.
@@ -212,7 +212,7 @@ def leave_one_out(table: Any) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PoolQuality:
-    """A pool of annotators against people, as AlpacaFarm measures it (arXiv 2305.14387, section 4.1).
+    """A pool of annotators against people, as AlpacaFarm measures it (arXiv 2305.14387).
 
     Args:
         agreement: how often one label of the pool equals the majority of people; compare `people`.

@@ -157,7 +157,7 @@ def simulated_pool(
     noise: float = 0.5,
     seed: int = 0,
 ) -> Pool:
-    """AlpacaFarm's pool of 13 annotators over a coded reward (arXiv 2305.14387, section 3.1 and appendix D).
+    """AlpacaFarm's pool of 13 annotators over a coded reward (arXiv 2305.14387).
 
     The published pool differs in models and prompts; here its members differ in taste, and lean to length and to the
     first side by amounts that are drawn.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 DENSE = 5000
 """Above so many items the system is solved by conjugate gradients, and errors are not computed (nan)."""
+
+REUSE = 1e-3
+"""After a step that moved no parameter by more, the curvature is as good as the one there, and is not made anew."""
 
 FEW_CELLS = 4_000_000
 """Up to so many pairs of items, votes are counted in a full table."""
@@ -204,7 +208,7 @@ class System:
         if self.table.x is not None and len(self.table.i):
             full[:n, n : n + d] = self.incidence @ (self._by_pair(bend) @ self.table.x)
             full[n : n + d, :n] = full[:n, n : n + d].T
-            full[n : n + d, n : n + d] = self.table.x.T @ (self.table.x * bend[:, None])
+            full[n : n + d, n : n + d] = _weighed(self.table.x, bend)
         if self.tied:
             full[:n, -1] = np.bincount(self.table.i, cross, n) - np.bincount(self.table.j, cross, n)
             if self.table.x is not None:
@@ -229,20 +233,25 @@ class System:
             full[: self.n, : self.n] += max(float(one.bend.mean()), 1e-12) / self.n
         return full
 
-    def step(self, one: Terms, gradient: Floats) -> Floats:
-        """(P,) Newton's step."""
+    def solver(self, one: Terms) -> Callable[[Floats], Floats]:
+        """From a gradient (P,) to Newton's step (P,), with the curvature where `one` was taken."""
         if self.n > DENSE:
-            return self._by_gradients(one, gradient)
+            return lambda gradient: self._by_gradients(one, gradient)
         from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
         try:
-            step: Floats = cho_solve(cho_factor(self.curvature(one), check_finite=False), gradient, check_finite=False)
+            factor = cho_factor(self.curvature(one), check_finite=False)
         except LinAlgError:
             raise ConfigError(
                 "covariates that differ from each other and from the items",
                 "they are collinear",
                 "Remove one, or give a prior",
             ) from None
+
+        def step(gradient: Floats) -> Floats:
+            found: Floats = cho_solve(factor, gradient, check_finite=False)
+            return found
+
         return step
 
     def _by_gradients(self, one: Terms, gradient: Floats) -> Floats:
@@ -265,15 +274,28 @@ class System:
         return found
 
 
+def _weighed(x: Floats, weight: Floats, rows: int = 8192) -> Floats:
+    """Xᵀ diag(weight) X, a few rows at a time, so that the product with the weights stays near the processor."""
+    found = np.zeros((x.shape[1], x.shape[1]))
+    for first in range(0, len(x), rows):
+        some = x[first : first + rows]
+        found += some.T @ (some * weight[first : first + rows, None])
+    return found
+
+
 def climb(system: System, start: Floats | None) -> tuple[Floats, Terms]:
     """The maximum, by Newton's method, and the terms there."""
     found = system.start(start)
     one = system.terms(found)
-    for _ in range(system.model.steps):
+    moved, solve = math.inf, system.solver(one)
+    for k in range(system.model.steps):
+        if k and moved > REUSE:
+            solve = system.solver(one)
         gradient = system.gradient(one, found)
-        step = system.step(one, gradient)
+        step = solve(gradient)
         found, one = _halved(system, found, one, step, float(gradient @ step))
-        if np.abs(step).max(initial=0.0) <= system.model.tolerance:
+        moved = float(np.abs(step).max(initial=0.0))
+        if moved <= system.model.tolerance:
             break
     return found, one
 
