@@ -1,3 +1,4 @@
+import gzip
 import json
 import math
 
@@ -222,6 +223,24 @@ def test_bom_crlf_and_a_missing_last_newline_are_fine(tmp_path):
         read(path, "tlr")
     path.write_bytes(b"")
     assert len(read(path).rows) == 0
+
+
+def test_gzipped_lines_and_json_lists(tmp_path):
+    zipped = tmp_path / "train.jsonl.gz"
+    zipped.write_bytes(gzip.compress(json.dumps(HH).encode() + b"\n"))
+    assert read(zipped).format == "hh"
+    zipped.write_bytes(gzip.compress(json.dumps([GOOD] * 999).encode())[:-40])
+    with pytest.raises(ConfigError, match="readable file"):
+        read(zipped)
+    listed = tmp_path / "pairs.json"
+    listed.write_text(json.dumps([GOOD, {"prompt": "p"}, 3]))
+    with pytest.raises(ConfigError, match=r"pairs.json, line 2.*chosen is missing"):
+        read(listed)
+    assert [each.line for each in read(listed, strict=False).dropped] == [2, 3]
+    for text in ("{}", "[1,", "[NaN]"):
+        listed.write_text(text)
+        with pytest.raises(ConfigError, match="a JSON list"):
+            read(listed)
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------

@@ -1,17 +1,20 @@
-"""Preference data in files: JSON lines and parquet, read strictly and written whole.
+"""Preference data in files: JSON lines (also gzipped), JSON lists and parquet, read strictly and written whole.
 
 Nothing is lost in silence: what could not be used is listed with its line, field and reason.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import os
 import tempfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,7 +56,7 @@ class Imported:
 
 
 def read(path: str | Path, format: str = "auto", *, score: str = "", strict: bool = True) -> Imported:  # noqa: A002
-    """Read a `.jsonl` or `.parquet` file.
+    """Read a `.jsonl`, `.jsonl.gz`, `.json` (a list) or `.parquet` file.
 
     Args:
         path: the file.
@@ -66,7 +69,9 @@ def read(path: str | Path, format: str = "auto", *, score: str = "", strict: boo
         ConfigError: the file or a row is malformed, named with line and field, or the format is not known.
     """
     path = Path(path)
-    lines = _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path)
+    lines: Iterator[Any] = _json_rows(path)
+    if path.suffix in (".parquet", ".json"):
+        lines = _parquet_rows(path) if path.suffix == ".parquet" else _json_list(path)
     return read_rows(lines, format, score=score, strict=strict, source=path.name)
 
 
@@ -190,19 +195,34 @@ def _column(values: list[Any]) -> Column:
 # ---- JSON lines ------------------------------------------------------------------------------------------------------
 
 
-def _json_rows(path: Path) -> Iterator[Callable[[], Any]]:
+def _json_list(path: Path) -> Iterator[Any]:
+    """The items of a JSON list; the whole file is read."""
     try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise ConfigError("a readable file", f"{path.name}: {error.strerror}", "Check the path") from None
-    with stream:
-        for number, line in enumerate(stream):
-            if number == 0 and line.startswith(b"\xef\xbb\xbf"):
-                line = line[3:]
-            if line.strip():
-                yield lambda line=line: _parsed(line)  # type: ignore[misc]
-            else:
-                yield _blank
+        found = _parsed(b"".join(_lines(path)))
+    except UnusableError as error:
+        raise ConfigError("a JSON list", f"{path.name} {error.reason}", "Correct the file") from None
+    if not isinstance(found, list):
+        raise ConfigError(
+            "a JSON list", f"{path.name} holds a {type(found).__name__}", "Name it .jsonl if it has lines"
+        )
+    yield from found
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Lines as bytes, without a byte order mark."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            for number, line in enumerate(stream):
+                yield line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
+    except (OSError, EOFError, zlib.error) as error:
+        raise ConfigError(
+            "a readable file", f"{path.name}: {str(error)[:100]}", "Check the path and the file"
+        ) from None
+
+
+def _json_rows(path: Path) -> Iterator[Callable[[], Any]]:
+    for line in _lines(path):
+        yield partial(_parsed, line) if line.strip() else _blank
 
 
 def _blank() -> Any:
