@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,3 +19,13 @@ def test_the_room_imports_nothing_heavy():
     code = f"import sys, guerdon.prefer; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there_and_nothing_else_is():
+    import guerdon.prefer
+
+    for name in guerdon.prefer.__all__:
+        assert getattr(guerdon.prefer, name) is not None
+    assert sorted(guerdon.prefer._HOME_OF) == sorted(guerdon.prefer.__all__)
+    with pytest.raises(AttributeError):
+        assert guerdon.prefer.nothing

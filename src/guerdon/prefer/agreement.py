@@ -437,11 +437,12 @@ def suspicions(
     from scipy.stats import binomtest
 
     got = np.asarray(points, float)
-    names = np.asarray(annotator, object)
+    everyone: dict[str, list[int]] = {}
+    for place, name in enumerate(annotator):
+        everyone.setdefault(name, []).append(place)
     found = []
-    everyone = dict.fromkeys(annotator)
-    for name in everyone:
-        mine = got[names == name]
+    for name, places in everyone.items():
+        mine = got[places]
         if len(got) >= 100 and len(everyone) > 1 and len(mine) > share * len(got):
             found.append(Suspicion(name, "burst", 1 - len(mine) / len(got), len(mine)))
         sides = mine[mine != 0.5]
