@@ -207,5 +207,8 @@ def test_bots_are_named_and_honest_annotators_are_not():
     assert flagged == {("left", "one side"), ("turns", "alternating")}
     burst = suspicions(["bot"] * 900 + ["ann"] * 50, [0.5] * 950)
     assert [(each.annotator, each.reason) for each in burst] == [("bot", "burst")]
+    assert suspicions(["ann"] * 3, [1, math.nan, 0]) == suspicions([], []) == []
+    with pytest.raises(ConfigError):
+        suspicions(["ann"], [1, 0])
     gold = suspicions(["ann"], [1], gold={"ann": Accuracy(0, 20, *wilson(0, 20))})
     assert [each.reason for each in gold] == ["gold"]

@@ -429,35 +429,44 @@ def suspicions(
 
     Args:
         annotator: who gave each vote, in the order in which votes were given.
-        points: 1 for the first side, 0 for the second, 0.5 for a tie.
+        points: 1 for the first side, 0 for the second, 0.5 for a tie; nan is left out.
         gold: accuracies on gold questions; flagged when the interval lies wholly at or below 0.5.
         level: flag what an honest annotator does less often than this.
         share: flag who gave more than this share of at least 100 votes, if there are others.
     """
-    from scipy.stats import binomtest
-
     got = np.asarray(points, float)
+    if len(got) != len(annotator):
+        raise ConfigError("an annotator for every vote", f"got {len(annotator)} for {len(got)}", "Align the columns")
     everyone: dict[str, list[int]] = {}
-    for place, name in enumerate(annotator):
-        everyone.setdefault(name, []).append(place)
+    for place in np.flatnonzero(~np.isnan(got)).tolist():
+        everyone.setdefault(annotator[place], []).append(place)
+    total = sum(map(len, everyone.values()))
     found = []
     for name, places in everyone.items():
-        mine = got[places]
-        if len(got) >= 100 and len(everyone) > 1 and len(mine) > share * len(got):
-            found.append(Suspicion(name, "burst", 1 - len(mine) / len(got), len(mine)))
-        sides = mine[mine != 0.5]
-        if len(sides):
-            chance = float(binomtest(int(sides.sum()), len(sides)).pvalue)
+        if total >= 100 and len(everyone) > 1 and len(places) > share * total:
+            found.append(Suspicion(name, "burst", 1 - len(places) / total, len(places)))
+        sides = got[places][got[places] != 0.5]
+        for reason, chance in (("one side", _one_sided(sides)), ("alternating", _alternating(sides))):
             if chance < level:
-                found.append(Suspicion(name, "one side", chance, len(sides)))
-        if len(sides) > 1:
-            first = sides.mean()
-            turns, expected = int((np.diff(sides) != 0).sum()), 2 * first * (1 - first)
-            chance = (
-                float(binomtest(turns, len(sides) - 1, expected, alternative="greater").pvalue) if expected else 1.0
-            )
-            if chance < level:
-                found.append(Suspicion(name, "alternating", chance, len(sides)))
+                found.append(Suspicion(name, reason, chance, len(sides)))
         if gold is not None and name in gold and gold[name].high <= 0.5:
             found.append(Suspicion(name, "gold", gold[name].high, gold[name].count))
     return found
+
+
+def _one_sided(sides: Floats) -> float:
+    """How probable so uneven a number of first sides is, when sides are random."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(int(sides.sum()), len(sides)).pvalue) if len(sides) else 1.0
+
+
+def _alternating(sides: Floats) -> float:
+    """How probable so many changes from vote to vote are, given how often each side was chosen."""
+    from scipy.stats import binomtest
+
+    first = float(sides.mean()) if len(sides) > 1 else 0.0
+    if not 0 < first < 1:
+        return 1.0
+    turns = int((np.diff(sides) != 0).sum())
+    return float(binomtest(turns, len(sides) - 1, 2 * first * (1 - first), alternative="greater").pvalue)
