@@ -210,6 +210,37 @@ def test_malformed_rows_of_other_shapes(row, said_):
         read_rows([row])
 
 
+HOSTILE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.sampled_from(["", "a", "\n\nHuman: x\n\nAssistant: y", 10**400, -1, 2]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "response", "overall_score", "x"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FIELDS = [
+    "prompt", "first", "second", "choice", "margin", "weight", "annotator", "fault", "chosen", "rejected", "input",
+    "instruction", "output_1", "output_2", "preference", "question", "response_j", "response_k", "response",
+    "helpfulness", "completions",
+]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(sorted(FORMATS)), st.lists(st.dictionaries(st.sampled_from(FIELDS), HOSTILE), max_size=3))
+def test_no_row_is_too_strange_to_be_named(name, rows):
+    found = read_rows(rows, name, strict=False)
+    assert found.read == len(rows)
+    assert {each.line for each in found.dropped} <= set(range(1, len(rows) + 1))
+    assert len(list(found.rows.rows())) == len(found.rows)
+    try:
+        read_rows(rows, name)
+    except ConfigError as error:
+        assert "line" in str(error)  # noqa: PT017  # it may well be fine
+
+
 def test_bom_crlf_and_a_missing_last_newline_are_fine(tmp_path):
     path = tmp_path / "set.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + b"\r\n".join(json.dumps({**GOOD, "prompt": p}).encode() for p in "pq"))

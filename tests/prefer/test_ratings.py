@@ -166,12 +166,21 @@ def test_votes_of_one_annotator_count_as_one_when_errors_are_by_annotator():
     alone = Votes.from_codes(votes.names, votes.first, votes.second, votes.points, annotator=np.arange(200),
                              annotators=[f"w{k}" for k in range(200)])  # fmt: skip
     model = BradleyTerry(errors="annotators")
-    np.testing.assert_allclose(model.fit(alone).errors, fit(votes).errors, rtol=1e-9)
-    np.testing.assert_allclose(model.fit(votes).errors, fit(votes).errors, rtol=1e-9)  # unnamed votes stand alone
+    exact = fit(votes).errors * math.sqrt(200 / 199)
+    np.testing.assert_allclose(model.fit(alone).errors, exact, rtol=1e-4)  # but for the prior
+    np.testing.assert_allclose(model.fit(votes).errors, exact, rtol=1e-4)  # unnamed votes stand alone
     copies = alone.take(np.tile(np.arange(200), 5))
     np.testing.assert_allclose(model.fit(copies).values, fit(votes).values, atol=0.05)
     assert (model.fit(copies).errors > 0.95 * model.fit(alone).errors).all()
     assert (fit(copies).errors < 0.5 * fit(alone).errors).all()  # who copies the votes fools the plain sandwich
+
+
+def test_errors_by_few_annotators_are_refused():
+    votes, _ = drawn(116, n=3, m=90)
+    few = Votes.from_codes(votes.names, votes.first, votes.second, votes.points, annotator=np.arange(90) % 9,
+                           annotators=list("abcdefghi"))  # fmt: skip
+    with pytest.raises(ConfigError, match="got 9"):
+        BradleyTerry(errors="annotators").fit(few)
 
 
 @pytest.mark.parametrize("position", [False, True])
@@ -321,6 +330,40 @@ def test_huge_and_tiny_weights_converge():
     votes = Votes.of(["a", "b", "b", "c"], ["b", "a", "c", "b"], [1, 1, 1, 1], weights=[1e6, 1.0, 1e-9, 1e-9])
     found = fit(votes)
     assert found.difference("a", "b")[0] == pytest.approx(math.log(1e6), abs=0.1)
+
+
+@settings(deadline=None, max_examples=120)
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(0, 4), st.integers(1, 4), st.sampled_from([0, 0.5, 1]),
+                  st.sampled_from([0.0, 1e-3, 1.0, 1.0, 100.0]), st.sampled_from([0.0, 1.0, -1e3]),
+                  st.integers(-1, 1)),
+        max_size=12,
+    ),
+    ties=st.sampled_from(TIES),
+    errors=st.sampled_from(["sandwich", "model"]),
+    position=st.booleans(),
+    covariate=st.booleans(),
+)  # fmt: skip
+def test_any_votes_give_finite_ratings_and_errors(rows, ties, errors, position, covariate):
+    first = np.array([row[0] for row in rows], int)
+    second = (first + np.array([row[1] for row in rows], int)) % 5
+    column = lambda k: np.array([row[k] for row in rows], float)  # noqa: E731
+    votes = Votes.from_codes(
+        list("abcde"), first, second, column(2), weight=column(3), annotator=column(5).astype(int),
+        annotators=["ann", "bob"], features=column(4)[:, None] if covariate else None,
+        labels=["x"] if covariate else [],
+    )  # fmt: skip
+    found = BradleyTerry(ties=ties, errors=errors, position=position).fit(votes)
+    assert np.isfinite(found.values).all()
+    assert abs(found.values.sum()) < 1e-6
+    assert np.isfinite(found.errors).all()
+    assert np.linalg.eigvalsh(found.covariance).min() > -1e-6 * found.covariance.max()
+    assert all(1 <= row.best <= row.worst <= 5 for row in found.rows())
+    after = found.after("a", "b", 1.0)
+    assert np.isfinite(after.values).all()
+    if not position:  # which could explain the vote just as well
+        assert after.difference("a", "b")[0] >= found.difference("a", "b")[0] - 1e-9
 
 
 def test_collinear_covariates_are_refused_without_a_prior():

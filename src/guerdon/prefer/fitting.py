@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 DENSE = 5000
 """Above so many items the system is solved by conjugate gradients, and errors are not computed (nan)."""
 
+FEWEST_ANNOTATORS = 10
+"""Fewer clusters say next to nothing of how much they vary."""
+
 REUSE = 1e-3
 """After a step that moved no parameter by more, the curvature is as good as the one there, and is not made anew."""
 
@@ -344,8 +347,16 @@ def spread(votes: Votes, system: System, found: Floats, inverse: Floats, mixed: 
 
 
 def _by_annotator(votes: Votes, system: System, by_gap: tuple[Floats, ...], by_tie: tuple[Floats, ...]) -> Floats:
-    """Σ over annotators of the outer product of the sum of their scores; unnamed votes stand alone."""
+    """m/(m−1) Σ over m annotators of the outer product of the sum of their scores; unnamed votes stand alone."""
     from scipy.sparse import csr_array
+
+    units = int((votes.annotator < 0).sum()) + len(np.unique(votes.annotator[votes.annotator >= 0]))
+    if units < FEWEST_ANNOTATORS:
+        raise ConfigError(
+            f"errors by annotator with at least {FEWEST_ANNOTATORS} annotators (an unnamed vote is one)",
+            f"got {units}, from which errors would come out far too small",
+            'Use errors="sandwich"',
+        )
 
     row, kind = row_of(votes, system)
     gap, tie = np.stack(by_gap)[kind, row] * votes.weight, np.stack(by_tie)[kind, row] * votes.weight
@@ -362,7 +373,7 @@ def _by_annotator(votes: Votes, system: System, by_gap: tuple[Floats, ...], by_t
         parts.append((who, np.full(len(who), system.size - 1), tie))
     rows, columns, values = (np.concatenate(each) for each in zip(*parts))
     sums = csr_array((values, (rows, columns)), shape=(many, system.size))
-    middle: Floats = (sums.T @ sums).toarray()
+    middle: Floats = (sums.T @ sums).toarray() * (units / (units - 1))
     return middle
 
 

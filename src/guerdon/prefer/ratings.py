@@ -34,8 +34,8 @@ class BradleyTerry:
             votes that do not determine it.
         position: also estimate the advantage of being shown first.
         errors: "sandwich" (right if the model is not; votes independent), "model" (inverse information), or
-            "annotators" (sandwich that takes all votes of an annotator as one). Where some items always won against
-            the rest, a sandwich is far too narrow, and "model" is used instead.
+            "annotators" (sandwich that takes all votes of an annotator as one; needs ten annotators). Where some items
+            always won against the rest, a sandwich is far too narrow, and "model" is used instead.
         tolerance: stop when no parameter moves by more.
         steps: of Newton's method at most.
     """
