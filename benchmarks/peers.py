@@ -49,6 +49,7 @@ GROUPS: Mapping[str, Sequence[Step]] = {
         Step(("numpy>=2", "psutil>=5.9")),
     ],
     "p2": [Step(("optuna==5.0.0", "inspect-ai==0.3.285"))],
+    "p4": [Step(("choix==0.4.1", "arena-rank==0.1.1"))],
     "p5": [Step(("ribs==0.12.0",))],
     "p9": [Step(("ale-py==0.12.1", "opencv-python-headless==5.0.0.93"))],
     "trl": [Step(("torch==2.13.0",), only_cpu=True), Step(("trl==1.16.0",))],
