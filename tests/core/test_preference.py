@@ -1,7 +1,9 @@
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from guerdon import Answer, Case, Choice, Pair, Task, against, both_orders, from_reward, reward
-from guerdon.core.preference import FunctionPreference
+from guerdon.core.preference import FunctionPreference, Preference
 
 TASK = Task("t")
 
@@ -61,3 +63,18 @@ def test_against_a_pool_is_the_share_of_wins() -> None:
 
 def test_a_choice_without_outcome_swaps_to_itself() -> None:
     assert Choice(None).swapped() == Choice(None)
+
+
+@dataclass(frozen=True)
+class Priced(Preference):
+    """Asks somebody who counts."""
+
+    def choose(self, pairs: Sequence[Pair]) -> list[Choice]:
+        note = {"calls": 1.0, "tokens": 7.0}
+        return [Choice("left" if pair.left.content > pair.right.content else "right", note=note) for pair in pairs]  # type: ignore[operator]
+
+
+def test_both_orders_cost_what_both_cost() -> None:
+    (choice,) = both_orders(Priced())([pair(1, 2)])
+    assert choice.outcome == "right"
+    assert choice.note == {"calls": 2.0, "tokens": 14.0}

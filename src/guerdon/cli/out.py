@@ -80,7 +80,8 @@ def spent_line(spent: Mapping[str, float]) -> str:
     if spent.get("tokens"):
         parts.append(f"{int(spent['tokens']):,} tokens")
     if spent.get("frames"):
-        parts.append(f"{int(spent['frames']):,} frames")
+        rate = f" ({spent['frames'] / spent['seconds']:,.0f} a second)" if spent.get("seconds") else ""
+        parts.append(f"{int(spent['frames']):,} frames{rate}")
     if spent.get("sandbox_seconds"):
         parts.append(f"{spent['sandbox_seconds']:.1f} s in the sandbox")
     return ", ".join(parts)

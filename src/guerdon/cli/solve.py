@@ -195,6 +195,8 @@ def figures(at: Standing) -> str:
     if at.faults:
         parts.append(f"{at.faults:,} faults")
     parts += [f"{name} {out.figure(value)}" for name, value in at.figures.items() if name != "solved"]
+    if at.spent.get("frames") and at.spent.get("seconds"):
+        parts.append(f"{at.spent['frames'] / at.spent['seconds']:,.0f} frames/s")
     return out.clean(" · ".join(parts))
 
 

@@ -45,6 +45,10 @@ class Choice:
         return self if self.outcome is None else replace(self, outcome=_SWAPPED[self.outcome])
 
 
+SPENT = ("calls", "characters", "tokens")
+"""Notes that say what a choice cost; they add up where several are asked."""
+
+
 class Preference:
     """Base of every preference. Subclass as a frozen dataclass and write `choose`."""
 
@@ -114,6 +118,9 @@ class BothOrders(Preference):
 
 
 def _agreed(one: Choice, two: Choice) -> Choice:
+    known = {**one.note, **two.note}
+    spent = {name: one.note.get(name, 0.0) + two.note.get(name, 0.0) for name in SPENT if name in known}
+    one, two = (replace(each, note={**each.note, **spent}) for each in (one, two))
     if one.fault or two.fault:
         return one if one.fault else two
     if one.outcome == two.outcome:

@@ -17,14 +17,13 @@ from typing import Any, Literal, Protocol
 
 from guerdon.core.errors import ConfigError
 from guerdon.core.plain import canonical
-from guerdon.core.preference import Choice, Outcome, Pair, Preference
+from guerdon.core.preference import SPENT, Choice, Outcome, Pair, Preference
 from guerdon.core.reward import Reward
 from guerdon.core.rng import entropy
 from guerdon.core.score import Fault, FaultKind
 from guerdon.core.task import Answer, Case
 from guerdon.prefer.sets import Text, prompt_of, response_of
 
-SPENT = ("calls", "characters", "tokens")
 COIN = "coin"
 """The judge of a label that was drawn by a coin."""
 
