@@ -41,7 +41,7 @@ class Small(Challenge):
     def tasks(self, split):
         return [Task("only")]
     def landmarks(self, task):
-        return [Landmark("everybody <b>", 0.123456789, "size", "a book")]
+        return [Landmark("everybody <b>", 0.123456789, "size", "a book"), Landmark("nobody", -7.5, source="hearsay")]
     def pictures(self, task, answer):
         if self.broken:
             raise RuntimeError("no ink")
@@ -98,6 +98,8 @@ def test_the_report_draws_the_best_answer(guerdon: Guerdon, tmp_path: Path) -> N
     assert 'alt="the number 3"' in page
     assert "everybody &lt;b&gt;" in page
     assert "0.123456789" in page
+    assert "(empty)" not in page
+    assert "−7.5" in page
     assert ">28<" in page  # frames: seven answers of four
     guerdon("report", "last", "--output", "bare.html")
     assert "data:image/svg" not in (tmp_path / "bare.html").read_text(encoding="utf-8")

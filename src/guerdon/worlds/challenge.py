@@ -31,16 +31,16 @@ class WorldChallenge(Challenge):
         seeds: one task each.
         max_steps: longest episode.
         arguments: keyword arguments for `gymnasium.make` or `AleWorld`, as a JSON object.
-        low: smallest return possible.
-        high: largest return possible.
+        low: smallest return possible, where there is one.
+        high: largest return possible, where there is one.
     """
 
     env_id: str
     seeds: tuple[int, ...] = (0,)
     max_steps: int = 500
     arguments: str = "{}"
-    low: float = -1e6
-    high: float = 1e6
+    low: float | None = None
+    high: float | None = None
 
     name = "gymnasium"
 
@@ -51,7 +51,7 @@ class WorldChallenge(Challenge):
             checked_seed(seed)
         if self.max_steps < 1:
             raise ConfigError("max_steps is at least 1", f"got {self.max_steps}", "Give more")
-        if not self.low < self.high:
+        if self.low is not None and self.high is not None and not self.low < self.high:
             raise ConfigError("low < high", f"got {self.low} and {self.high}", "Give the smallest return first")
         try:
             found = json.loads(self.arguments)
@@ -91,7 +91,7 @@ class WorldChallenge(Challenge):
                 "an action that does not exist": [Answer(first, ["win"])],
                 "more actions than steps": [Answer(first, [0] * (self.max_steps + 1))],
             },
-            floor=max(self.low, 0.0),
+            floor=max(self.low or 0.0, 0.0),
         )
 
     def pictures(self, task: Task, answer: Answer) -> Sequence[Picture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -239,22 +240,22 @@ class ReplayReward(Reward):
         env_id: Gymnasium id, or `ale/GAME` for the raw emulator.
         arguments: keyword arguments for `gymnasium.make` or `AleWorld`, as a JSON object.
         max_steps: longest episode; longer answers are invalid.
-        low: smallest return possible.
-        high: largest return possible.
+        low: smallest return possible, where there is one.
+        high: largest return possible, where there is one.
         after_end: what actions after the end of the episode are: the fault `invalid`, or not played.
     """
 
     env_id: str
     arguments: str = "{}"
     max_steps: int = 1000
-    low: float = -1e6
-    high: float = 1e6
+    low: float | None = None
+    high: float | None = None
     after_end: Literal["fault", "ignore"] = "fault"
 
     @property
     def range(self) -> tuple[float, float]:  # type: ignore[override]
-        """From `low` to `high`."""
-        return self.low, self.high
+        """From `low` to `high`; infinite where they are not known."""
+        return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
 
     @property
     def name(self) -> str:

@@ -116,8 +116,7 @@ class Montezuma(AtariRooms):
 
     env_id: str = "ale/montezuma_revenge"
     max_steps: int = 100_000
-    low: float = 0.0
-    high: float = 1e8
+    low: float | None = 0.0
 
     name: ClassVar[str] = "montezuma"
 
@@ -152,8 +151,7 @@ class Pitfall(AtariRooms):
 
     env_id: str = "ale/pitfall"
     max_steps: int = 100_000
-    low: float = -1e6
-    high: float = 112_000.0
+    high: float | None = 112_000.0
 
     name: ClassVar[str] = "pitfall"
 
