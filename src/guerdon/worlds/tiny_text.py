@@ -208,7 +208,8 @@ class TinyText:
 def lengths(answers: npt.ArrayLike) -> Ints:
     """(n,) tokens before the first END or PAD of answers (n, T)."""
     over = np.asarray(answers) <= END
-    return np.where(over.any(1), over.argmax(1), over.shape[1]).astype(np.int64)
+    found: Ints = np.where(over.any(1), over.argmax(1), over.shape[1]).astype(np.int64)
+    return found
 
 
 def say(ids: Sequence[int] | Ints) -> str:

@@ -1,0 +1,567 @@
+"""Language models small enough for a test: a GRU and a causal transformer over small vocabularies.
+
+A net is a description and a pure function of its weights, as in `guerdon.train.nets`: `run` reads ids and gives hidden
+states and what the next token needs of the past. So one function serves training, sampling with a cache, reward models
+with a scalar head on the last token, and ensembles that are mapped over stacked weights.
+
+`TinyLM` is a net with weights: it samples and learns from demonstrations. `TinyPolicy` is the `Policy` of
+`guerdon.train.policy` over it: whatever learns by `logprobs` and `step` there learns here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from guerdon.core.errors import ConfigError, SolverError
+from guerdon.core.plain import canonical
+from guerdon.core.recipe import recipe
+from guerdon.train.policy import Policy, Snapshot, Tokens
+
+if TYPE_CHECKING:
+    from guerdon.core.rng import Rng
+
+Tensor: TypeAlias = Any
+Weights: TypeAlias = dict[str, Any]
+Shapes: TypeAlias = dict[str, tuple[int, ...]]
+Past: TypeAlias = Any
+Drop: TypeAlias = Callable[[Any], Any]
+"""A function that drops some entries of a tensor; `None` drops nothing."""
+FORMAT = "guerdon-tiny-lm-1"
+
+
+class TinyNet(Protocol):
+    """A description of a small causal network."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of ids."""
+
+    @property
+    def width(self) -> int:
+        """Size of a hidden state."""
+
+    def shapes(self) -> Shapes:
+        """The shape of each tensor of weights, by name."""
+
+    def initial(self, generator: Any) -> Weights:
+        """Fresh weights, drawn from a `torch.Generator` alone."""
+
+    def run(
+        self, weights: Mapping[str, Tensor], ids: Tensor, mask: Tensor, past: Past = None, drop: Drop | None = None
+    ) -> tuple[Tensor, Past]:
+        """Hidden states `(B, T, width)` of ids `(B, T)`, and what is needed to read on.
+
+        A state depends on the tokens before it for which `mask` `(B, T)` is true, wherever padding is.
+        """
+
+    def hidden(self, weights: Mapping[str, Tensor], ids: Tensor, mask: Tensor, drop: Drop | None = None) -> Tensor:
+        """The first of what `run` gives."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TinyGRU:
+    """Embedding and one layer of gated recurrent units (arXiv 1406.1078, with the reset gate after the product).
+
+    Args:
+        vocabulary: number of ids.
+        width: units, and size of the embedding.
+    """
+
+    vocabulary: int
+    width: int = 64
+
+    def shapes(self) -> Shapes:
+        """`embed` (V, D), `gru_*` as torch orders them (reset, update, new), and the output layer."""
+        three = 3 * self.width
+        gru: Shapes = {"gru_input": (three, self.width), "gru_memory": (three, self.width)}
+        gru |= {"gru_input_bias": (three,), "gru_memory_bias": (three,)}
+        return {"embed": (self.vocabulary, self.width), **gru, **_out_shapes(self)}
+
+    def initial(self, generator: Any) -> Weights:
+        """Fresh weights; see `TinyNet`."""
+        return _initial(self.shapes(), generator)
+
+    def run(
+        self, weights: Mapping[str, Tensor], ids: Tensor, mask: Tensor, past: Past = None, drop: Drop | None = None
+    ) -> tuple[Tensor, Past]:
+        """Read ids; the past is the memory `(B, D)`, which masked steps leave as it is."""
+        import torch
+        from torch.nn import functional as f
+
+        x = _dropped(f.embedding(ids, weights["embed"]), drop)
+        sent = f.linear(x, weights["gru_input"], weights["gru_input_bias"])
+        memory = torch.zeros_like(x[:, 0]) if past is None else past
+        kept = []
+        for t in range(ids.shape[1]):
+            reset, update, new = sent[:, t].chunk(3, -1)
+            of = f.linear(memory, weights["gru_memory"], weights["gru_memory_bias"]).chunk(3, -1)
+            gate = (update + of[1]).sigmoid()
+            made = (new + (reset + of[0]).sigmoid() * of[2]).tanh()
+            memory = torch.where(mask[:, t, None], made + gate * (memory - made), memory)
+            kept.append(memory)
+        return _dropped(torch.stack(kept, 1), drop), memory
+
+    def hidden(self, weights: Mapping[str, Tensor], ids: Tensor, mask: Tensor, drop: Drop | None = None) -> Tensor:
+        """Hidden states `(B, T, D)`; see `TinyNet`."""
+        return self.run(weights, ids, mask, None, drop)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TinyTransformer:
+    """A causal transformer with layer norm before each part and learned positions.
+
+    Positions count the tokens for which the mask is true, so padding on either side changes nothing.
+
+    Args:
+        vocabulary: number of ids.
+        width: of the residual stream.
+        layers: blocks of attention and a perceptron of four times the width.
+        heads: of attention; a divisor of the width.
+        longest: most tokens of a row.
+    """
+
+    vocabulary: int
+    width: int = 32
+    layers: int = 2
+    heads: int = 2
+    longest: int = 32
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ConfigError("heads divide the width", f"got {self.heads} and {self.width}", "Change one of them")
+
+    def shapes(self) -> Shapes:
+        """`embed`, `place`, then `block<i>_*`, the last norm and the output layer."""
+        d = self.width
+        found: Shapes = {"embed": (self.vocabulary, d), "place": (self.longest, d)}
+        for i in range(self.layers):
+            parts = {"ask": (3 * d, d), "answer": (d, d), "up": (4 * d, d), "down": (d, 4 * d)}
+            for name, shape in parts.items():
+                found |= {f"block{i}_{name}": shape, f"block{i}_{name}_bias": shape[:1]}
+            for name in ("norm1", "norm2"):
+                found |= {f"block{i}_{name}": (d,), f"block{i}_{name}_bias": (d,)}
+        return {**found, "norm": (d,), "norm_bias": (d,), **_out_shapes(self)}
+
+    def initial(self, generator: Any) -> Weights:
+        """Fresh weights; see `TinyNet`."""
+        return _initial(self.shapes(), generator)
+
+    def run(
+        self, weights: Mapping[str, Tensor], ids: Tensor, mask: Tensor, past: Past = None, drop: Drop | None = None
+    ) -> tuple[Tensor, Past]:
+        """Read ids; the past is the mask so far and, for each block, keys and values `(B, H, T, D/H)`."""
+        import torch
+        from torch.nn import functional as f
+
+        seen, cache = (mask[:, :0], [None] * self.layers) if past is None else past
+        told = torch.cat((seen, mask), 1)
+        places = (told.long().cumsum(1) - 1).clamp(0, self.longest - 1)[:, seen.shape[1] :]
+        order = torch.arange(told.shape[1], device=ids.device)
+        open_ = told[:, None, :] & (order[None, :] <= order[seen.shape[1] :, None])
+        x = _dropped(f.embedding(ids, weights["embed"]) + f.embedding(places, weights["place"]), drop)
+        kept = []
+        for i, before in enumerate(cache):
+            x, now = self._block(weights, f"block{i}_", x, open_, before, drop)
+            kept.append(now)
+        return f.layer_norm(x, (self.width,), weights["norm"], weights["norm_bias"]), (told, kept)
+
+    def hidden(self, weights: Mapping[str, Tensor], ids: Tensor, mask: Tensor, drop: Drop | None = None) -> Tensor:
+        """Hidden states `(B, T, D)`; see `TinyNet`."""
+        return self.run(weights, ids, mask, None, drop)[0]
+
+    def _block(
+        self, weights: Mapping[str, Tensor], name: str, x: Tensor, open_: Tensor, before: Past, drop: Drop | None
+    ) -> tuple[Tensor, Past]:
+        import torch
+        from torch.nn import functional as f
+
+        def layer(part: str, value: Tensor) -> Tensor:
+            return f.linear(value, weights[name + part], weights[f"{name}{part}_bias"])
+
+        def norm(part: str) -> Tensor:
+            return f.layer_norm(x, (self.width,), weights[name + part], weights[f"{name}{part}_bias"])
+
+        sizes = (*x.shape[:2], self.heads, self.width // self.heads)
+        query, key, value = (each.reshape(sizes).transpose(1, 2) for each in layer("ask", norm("norm1")).chunk(3, -1))
+        if before is not None:
+            key, value = torch.cat((before[0], key), 2), torch.cat((before[1], value), 2)
+        scores = query @ key.transpose(-1, -2) / math.sqrt(sizes[-1])
+        # the smallest number rather than -inf: a row that sees only padding stays finite
+        looks = scores.masked_fill(~open_[:, None], torch.finfo(scores.dtype).min).softmax(-1)
+        x = x + _dropped(layer("answer", (looks @ value).transpose(1, 2).reshape(x.shape)), drop)
+        x = x + _dropped(layer("down", f.gelu(layer("up", norm("norm2")))), drop)
+        return x, (key, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sft:
+    """Learning from demonstrations.
+
+    Args:
+        epochs: times through them.
+        batch: rows of a step.
+        lr: of Adam, falling to 0 by half a cosine.
+        warmup: steps over which it rises first.
+        clip: largest norm of the gradient.
+        decay: decoupled weight decay.
+    """
+
+    epochs: int = 5
+    batch: int = 64
+    lr: float = 3e-3
+    warmup: int = 20
+    clip: float = 1.0
+    decay: float = 0.01
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was sampled for n prompts.
+
+    Args:
+        ids: (n, A) of the answers, the end included, padding after it.
+        lengths: (n,) tokens of each answer, the end included.
+        logprobs: (n, A) of each token under the model at temperature 1, 0 at padding.
+        forced: tokens at the start that were given and not drawn.
+    """
+
+    ids: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    logprobs: npt.NDArray[np.float32]
+    forced: int = 0
+
+    def tokens(self, prompts: Sequence[Sequence[int]] | npt.NDArray[np.int64]) -> list[Tokens]:
+        """Each as a row for `Policy.logprobs` and `Policy.step`; given tokens carry no loss."""
+        found = []
+        for prompt, line, n in zip(prompts, self.ids.tolist(), self.lengths.tolist(), strict=True):
+            chosen = [k >= self.forced for k in range(n)] if self.forced else None
+            found.append(Tokens([int(k) for k in prompt], line[:n], chosen))
+        return found
+
+
+@dataclass(frozen=True)
+class TinyLM:
+    """A small language model: a net with weights, which are never changed in place.
+
+    Args:
+        net: the description.
+        weights: by name.
+        pad: the id of padding.
+        end: the id that ends an answer.
+    """
+
+    net: TinyNet
+    weights: Weights = field(repr=False)
+    pad: int = 0
+    end: int = 1
+
+    @classmethod
+    def new(cls, net: TinyNet, rng: Rng, *, pad: int = 0, end: int = 1) -> TinyLM:
+        """Fresh weights, drawn by `rng`."""
+        return cls(net, net.initial(generator_of(rng)), pad, end)
+
+    def logits(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Logits `(B, T, V)` of the token after each of ids `(B, T)`."""
+        return _logits(self.weights, self.net.hidden(self.weights, ids, mask))
+
+    def logprobs(self, prompts: npt.ArrayLike, answers: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """(n, A) log-probabilities of the answers' tokens up to END, in nats; 0 after it.
+
+        Args:
+            prompts: (n, P) ids, no padding.
+            answers: (n, A) ids, padded on the right.
+        """
+        import torch
+
+        prompt, answer = np.asarray(prompts, np.int64), np.asarray(answers, np.int64)
+        found = np.zeros(answer.shape, np.float32)
+        with torch.no_grad():
+            for some in _chunks(len(answer)):
+                ids = torch.tensor(np.concatenate([prompt[some], answer[some]], 1))
+                values, _ = _answer_logprobs(self, self.weights, ids, prompt.shape[1])
+                found[some] = values.numpy()
+        return found
+
+    def sample(
+        self,
+        prompts: npt.ArrayLike,
+        rng: Rng,
+        *,
+        most: int,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        prefix: npt.ArrayLike | None = None,
+    ) -> Drawn:
+        """Answers to prompts, one for each row; what a row draws does not depend on the other rows.
+
+        Args:
+            prompts: (n, P) ids; rows may be padded on the left.
+            rng: draws them.
+            most: tokens of an answer at most, given ones and the end included.
+            temperature: logits are divided by it; 0 takes the likeliest token.
+            top_p: only the likeliest tokens whose probabilities reach this sum are drawn (arXiv 1904.09751).
+            prefix: (n, F) ids with which each answer begins, without padding.
+
+        Raises:
+            ConfigError: a setting is out of range, or shapes do not fit.
+        """
+        asked = np.asarray(prompts, np.int64)
+        given = np.zeros((len(asked), 0), np.int64) if prefix is None else np.asarray(prefix, np.int64)
+        if temperature < 0 or not 0 < top_p <= 1 or asked.ndim != 2 or given.ndim != 2 or len(given) != len(asked):
+            got = f"got {temperature}, {top_p}, prompts {asked.shape} and prefix {given.shape}"
+            raise ConfigError("temperature at least 0, top_p in (0, 1], prompts (n, P), prefix (n, F)", got, "Fix it")
+        if not asked.shape[1] or given.shape[1] > most:
+            raise ConfigError("prompts of a token or more, prefix within most", f"got {asked.shape}, {most}", "Fix it")
+        draw = rng.random((len(asked), most))
+        ids = np.full((len(asked), most), self.pad, np.int64)
+        logprobs = np.zeros((len(asked), most), np.float32)
+        for some in _chunks(len(asked)):
+            ids[some], logprobs[some] = _sampled(self, asked[some], given[some], draw[some], temperature, top_p)
+        ended = ids == self.end
+        counts = np.where(ended.any(1), ended.argmax(1) + 1, most)
+        return Drawn(ids, counts.astype(np.int64), logprobs, given.shape[1])
+
+    def sft(
+        self,
+        prompts: npt.ArrayLike,
+        answers: npt.ArrayLike,
+        rng: Rng,
+        settings: Sft | None = None,
+    ) -> tuple[TinyLM, list[float]]:
+        """Learn from demonstrations: cross-entropy of the answers' tokens, the end included.
+
+        Args:
+            prompts: (n, P) ids, no padding.
+            answers: (n, A) ids ending with END, padded on the right.
+            rng: shuffles.
+            settings: of the training.
+
+        Returns:
+            The new model, and the mean loss per token of each epoch.
+        """
+        import torch
+
+        settings = settings or Sft()
+        ids = torch.tensor(np.concatenate([np.asarray(prompts, np.int64), np.asarray(answers, np.int64)], 1))
+        width = np.asarray(prompts).shape[1]
+        weights = {name: each.detach().clone().requires_grad_() for name, each in self.weights.items()}
+        optimiser = torch.optim.AdamW(list(weights.values()), lr=settings.lr, weight_decay=settings.decay)
+        steps, done, losses = settings.epochs * math.ceil(len(ids) / settings.batch), 0, []
+        for _ in range(settings.epochs):
+            total = count = 0.0
+            order = torch.tensor(rng.permutation(len(ids)))
+            for some in order.split(settings.batch):
+                for group in optimiser.param_groups:
+                    group["lr"] = settings.lr * _cosine(done, steps, settings.warmup)
+                values, mask = _answer_logprobs(self, weights, ids[some], width)
+                tokens = float(mask.sum())
+                loss = -values.sum() / max(tokens, 1.0)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(list(weights.values()), settings.clip)
+                optimiser.step()
+                total, count, done = total + loss.item() * tokens, count + tokens, done + 1
+            losses.append(total / max(count, 1.0))
+        return replace(self, weights={name: each.detach() for name, each in weights.items()}), losses
+
+    def save(self, folder: Path) -> None:
+        """Write `tiny.safetensors` and `tiny.json`."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: each.contiguous() for name, each in self.weights.items()}, str(folder / "tiny.safetensors"))
+        plain = {"format": FORMAT, "net": recipe(self.net), "pad": self.pad, "end": self.end}
+        (folder / "tiny.json").write_text(canonical(plain), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> TinyLM:
+        """Read what `save` wrote.
+
+        Raises:
+            SolverError: it is not there, or not whole.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            plain = json.loads((folder / "tiny.json").read_text(encoding="utf-8"))
+            kinds = {f"{kind.__module__}:{kind.__qualname__}": kind for kind in (TinyGRU, TinyTransformer)}
+            fields = dict(plain["net"])
+            net: TinyNet = kinds[fields.pop("kind")](**fields)
+            weights = {name: each.clone() for name, each in load_file(folder / "tiny.safetensors").items()}
+            fits = plain["format"] == FORMAT and {k: tuple(v.shape) for k, v in weights.items()} == net.shapes()
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise SolverError(f"{folder.name} holds a saved model", str(error)[:200], "Save it again") from None
+        if not fits:
+            raise SolverError(f"{folder.name} holds a saved model", "its tensors fit no net", "Save it again")
+        return cls(net, {name: weights[name] for name in net.shapes()}, int(plain["pad"]), int(plain["end"]))
+
+    def module(self) -> Any:
+        """A `torch.nn.Module` with a copy of the weights that answers as transformers' causal models do."""
+        return _module(self)
+
+
+class TinyPolicy(Policy):
+    """A tiny language model as a `Policy`: all weights learn, and the model as given is the reference.
+
+    Unlike its base it has a reference, so that `logprobs(rows, base=True)` works as it does with an adapter.
+
+    Args:
+        model: the model it starts as.
+        most_tokens: tokens of one micro-batch, padding included.
+    """
+
+    def __init__(self, model: TinyLM, *, most_tokens: int = 65_536) -> None:
+        super().__init__(model.module(), most_tokens=most_tokens)
+        self._start = model
+
+    @contextlib.contextmanager
+    def reference(self) -> Iterator[None]:
+        """With the weights that it started with."""
+        now = Snapshot(self._weights())
+        self.load(self.start())
+        try:
+            yield
+        finally:
+            self.load(now)
+
+    def model_of(self, snapshot: Snapshot) -> TinyLM:
+        """The language model that a snapshot stands for, to sample from."""
+        return replace(self._start, weights={name: snapshot.weights[name].clone() for name in self._start.weights})
+
+
+def generator_of(rng: Rng) -> Any:
+    """A torch generator whose seed is drawn by `rng`."""
+    import torch
+
+    return torch.Generator().manual_seed(int(rng.integers(2**63)))
+
+
+def _out_shapes(net: Any) -> Shapes:
+    return {"out": (net.vocabulary, net.width), "out_bias": (net.vocabulary,)}
+
+
+def _initial(shapes: Shapes, generator: Any) -> Weights:
+    """Uniform in ±1/sqrt(inputs) for layers, normal for embeddings, ones for norms, zeros for biases."""
+    import torch
+
+    weights: Weights = {}
+    for name, shape in shapes.items():
+        if len(shape) == 1:
+            made = torch.full(shape, 1.0 if "norm" in name and not name.endswith("_bias") else 0.0)
+        elif name in ("embed", "place"):
+            made = torch.randn(shape, generator=generator) * (0.5 if name == "embed" else 0.1)
+        else:
+            made = (torch.rand(shape, generator=generator) * 2 - 1) / math.sqrt(shape[1])
+        weights[name] = made
+    return weights
+
+
+def _dropped(x: Tensor, drop: Drop | None) -> Tensor:
+    return x if drop is None else drop(x)
+
+
+def _logits(weights: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
+    from torch.nn import functional as f
+
+    return f.linear(hidden, weights["out"], weights["out_bias"])
+
+
+def _answer_logprobs(model: TinyLM, weights: Mapping[str, Tensor], ids: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Log-probabilities `(B, A)` of what follows the first `width` ids, up to END, and the mask of those tokens."""
+    import torch
+
+    answer = ids[:, width:]
+    over = ((answer == model.end) | (answer == model.pad)).long()
+    mask = (over.cumsum(1) - over == 0) & (answer != model.pad)
+    # padding on the right is never seen by the tokens before it, so the net may read it
+    hidden = model.net.hidden(weights, ids[:, :-1], torch.ones_like(ids[:, :-1], dtype=torch.bool))
+    logs = _logits(weights, hidden[:, width - 1 :]).log_softmax(-1)
+    values = logs.gather(-1, answer.unsqueeze(-1)).squeeze(-1)
+    return values * mask, mask
+
+
+def _sampled(
+    model: TinyLM,
+    prompts: npt.NDArray[np.int64],
+    prefix: npt.NDArray[np.int64],
+    draw: npt.NDArray[np.float64],
+    temperature: float,
+    top_p: float,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    import torch
+
+    ids, uniform, given = torch.tensor(prompts), torch.tensor(draw), torch.tensor(prefix)
+    mask = (ids != model.pad) if model.pad != model.end else torch.ones_like(ids, dtype=torch.bool)
+    live = torch.ones(len(ids), dtype=torch.bool)
+    found, logs, past = [], [], None
+    with torch.no_grad():
+        for t in range(draw.shape[1]):
+            hidden, past = model.net.run(model.weights, ids, mask, past)
+            log = _logits(model.weights, hidden[:, -1]).log_softmax(-1)
+            token = given[:, t] if t < given.shape[1] else _picked(log, uniform[:, t], temperature, top_p)
+            token = torch.where(live, token, model.pad)
+            logs.append(log.gather(1, token[:, None])[:, 0] * live)
+            found.append(token)
+            live = live & (token != model.end)
+            if not bool(live.any()):
+                break
+            ids, mask = token[:, None], torch.ones(len(token), 1, dtype=torch.bool)
+    missing = draw.shape[1] - len(found)
+    return (
+        np.pad(torch.stack(found, 1).numpy(), ((0, 0), (0, missing)), constant_values=model.pad),
+        np.pad(torch.stack(logs, 1).numpy(), ((0, 0), (0, missing))),
+    )
+
+
+def _picked(log: Tensor, uniform: Tensor, temperature: float, top_p: float) -> Tensor:
+    """A token of each row `(B, V)` of log-probabilities, by the inverse of the cumulated ones at `uniform` `(B,)`."""
+    if temperature == 0:
+        return log.argmax(-1)
+    chances = (log.double() / temperature).softmax(-1)
+    if top_p < 1:
+        ordered, which = chances.sort(dim=-1, descending=True, stable=True)
+        ordered = ordered.masked_fill(ordered.cumsum(-1) - ordered >= top_p, 0.0)
+        chances = chances.scatter(-1, which, ordered)
+    heap = chances.cumsum(-1)
+    wanted = uniform[:, None] * heap[:, -1:]
+    return (heap <= wanted).sum(-1).clamp(max=log.shape[-1] - 1)
+
+
+def _chunks(n: int, size: int = 8192) -> list[slice]:
+    return [slice(at, min(at + size, n)) for at in range(0, n, size)]
+
+
+def _cosine(step: int, steps: int, warmup: int) -> float:
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
+
+
+def _module(model: TinyLM) -> Any:
+    import torch
+
+    class Module(torch.nn.Module):  # type: ignore[misc]
+        """As transformers' causal language models: `model(input_ids=..., attention_mask=...).logits`."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            for name, each in model.weights.items():
+                self.register_parameter(name, torch.nn.Parameter(each.detach().clone()))
+
+        def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, **_: Any) -> Any:
+            mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+            weights = dict(self.named_parameters())
+            return SimpleNamespace(logits=_logits(weights, model.net.hidden(weights, input_ids, mask.bool())))
+
+    return Module()
