@@ -126,23 +126,23 @@ def best_of_n(proxy: npt.ArrayLike, gold: npt.ArrayLike, n: Sequence[int] | Ints
     >>> curve.gold.round(6).tolist(), round(curve.fall, 6)
     ([2.0, 1.0], 1.0)
     """
-    scores_PN, gold_PN = np.asarray(proxy, float), np.asarray(gold, float)
-    if scores_PN.shape != gold_PN.shape or scores_PN.ndim != 2 or not scores_PN.size:
-        got = f"got {scores_PN.shape} and {gold_PN.shape}"
+    scores, golds = np.asarray(proxy, float), np.asarray(gold, float)
+    if scores.shape != golds.shape or scores.ndim != 2 or not scores.size:
+        got = f"got {scores.shape} and {golds.shape}"
         raise ConfigError("proxy and gold scores (P, N) of the same answers", got, "Align them")
-    if not (np.isfinite(scores_PN).all() and np.isfinite(gold_PN).all()):
+    if not (np.isfinite(scores).all() and np.isfinite(golds).all()):
         raise ConfigError("finite scores", "got nan or infinity", "Leave out prompts with unknown scores")
-    prompts, total = scores_PN.shape
+    prompts, total = scores.shape
     at = grid(max(1, int(0.9 * total))) if n is None else np.asarray(n, np.int64)
-    weights_KN = np.stack([best_of_n_weights(total, int(k)) for k in at])
+    weights = np.stack([best_of_n_weights(total, int(k)) for k in at])
     found = np.empty((2, len(at), prompts))
     for p in range(prompts):
-        order = np.argsort(scores_PN[p], kind="stable")
-        ordered = scores_PN[p][order]
+        order = np.argsort(scores[p], kind="stable")
+        ordered = scores[p][order]
         starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-        shared_KG = np.add.reduceat(weights_KN, starts, axis=1)
-        mean_G = np.add.reduceat(gold_PN[p][order], starts) / np.diff(np.r_[starts, total])
-        found[0, :, p], found[1, :, p] = shared_KG @ ordered[starts], shared_KG @ mean_G
+        shared = np.add.reduceat(weights, starts, axis=1)
+        mean = np.add.reduceat(golds[p][order], starts) / np.diff(np.r_[starts, total])
+        found[0, :, p], found[1, :, p] = shared @ ordered[starts], shared @ mean
     means = found.mean(2)
     errors = found.std(2, ddof=1) / np.sqrt(prompts) if prompts > 1 else np.full(means.shape, np.nan)
     return Curve(at, best_of_n_kl(at), means[0], means[1], errors[0], errors[1])
