@@ -62,6 +62,7 @@ class TinyGRU:
 
     vocabulary: int
     width: int = 64
+    batched = True
 
     def shapes(self) -> Shapes:
         """`embed` (V, D), `gru_*` as torch orders them (reset, update, new), and the output layer."""
@@ -118,6 +119,7 @@ class TinyTransformer:
     layers: int = 2
     heads: int = 2
     longest: int = 32
+    batched = True
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
