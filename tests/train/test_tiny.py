@@ -8,7 +8,8 @@ torch = pytest.importorskip("torch", reason='needs pip install "guerdon[train]"'
 from guerdon.core.errors import ConfigError, SolverError  # noqa: E402
 from guerdon.core.rng import stream  # noqa: E402
 from guerdon.train.policy import Adam, Tokens  # noqa: E402
-from guerdon.train.tiny import Sft, TinyGRU, TinyLM, TinyPolicy, TinyTransformer, _picked  # noqa: E402
+from guerdon.train.sampling import _picked, sample  # noqa: E402
+from guerdon.train.tiny import Sft, TinyGRU, TinyLM, TinyPolicy, TinyTransformer  # noqa: E402
 
 NETS = (TinyGRU(vocabulary=12, width=16), TinyTransformer(vocabulary=12, width=16, longest=24))
 both = pytest.mark.parametrize("net", NETS, ids=["gru", "transformer"])
@@ -112,7 +113,7 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p() -> None:
 def test_a_sample_does_not_depend_on_its_neighbours_and_repeats(net, monkeypatch) -> None:
     model, prompts = made(net), some_ids(30, 2)
     one = model.sample(prompts, stream(1, "draw"), most=10)
-    monkeypatch.setattr("guerdon.train.tiny._chunks", lambda n: [slice(k, k + 7) for k in range(0, n, 7)])
+    monkeypatch.setattr("guerdon.train.sampling.chunks", lambda n, _: [slice(k, k + 7) for k in range(0, n, 7)])
     two = model.sample(prompts, stream(1, "draw"), most=10)
     assert np.array_equal(one.ids, two.ids)
     assert np.allclose(one.logprobs, two.logprobs, atol=1e-5)
@@ -197,6 +198,15 @@ def test_as_a_policy_it_gives_the_same_log_probabilities_and_learns(net) -> None
     assert all(np.array_equal(a, b) for a, b in zip(policy.logprobs(rows), after))
     learned = policy.model_of(snapshot).logprobs(prompts, drawn.ids)
     assert np.allclose(learned[0, : len(after[0])], after[0], atol=1e-5)
+
+
+@both
+def test_a_policy_samples_as_its_model(net) -> None:
+    model, prompts = made(net), some_ids(30, 2)
+    one = model.sample(prompts, stream(1, "draw"), most=8, top_p=0.9)
+    two = sample(TinyPolicy(model), prompts.tolist(), stream(1, "draw"), most=8, end=1, top_p=0.9, rows=7)
+    assert np.array_equal(one.ids, two.ids)
+    assert np.allclose(one.logprobs, two.logprobs, atol=1e-5)
 
 
 def test_wrong_settings_are_named() -> None:

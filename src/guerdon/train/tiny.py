@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from guerdon.core.errors import ConfigError, SolverError
+from guerdon.core.errors import SolverError
 from guerdon.core.plain import canonical
 from guerdon.core.recipe import recipe
-from guerdon.train.policy import Policy, Snapshot, Tokens
+from guerdon.train.policy import Policy, Snapshot
+from guerdon.train.sampling import Drawn, chunks, draw
 from guerdon.train.tiny_nets import TinyGRU, TinyNet, TinyTransformer, Weights, logits_of
 
 if TYPE_CHECKING:
@@ -50,31 +51,6 @@ class Sft:
     warmup: int = 20
     clip: float = 1.0
     decay: float = 0.01
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """What was sampled for n prompts.
-
-    Args:
-        ids: (n, A) of the answers, the end included, padding after it.
-        lengths: (n,) tokens of each answer, the end included.
-        logprobs: (n, A) of each token under the model at temperature 1, 0 at padding.
-        forced: tokens at the start that were given and not drawn.
-    """
-
-    ids: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.int64]
-    logprobs: npt.NDArray[np.float32]
-    forced: int = 0
-
-    def tokens(self, prompts: Sequence[Sequence[int]] | npt.NDArray[np.int64]) -> list[Tokens]:
-        """Each as a row for `Policy.logprobs` and `Policy.step`; given tokens carry no loss."""
-        found = []
-        for prompt, line, n in zip(prompts, self.ids.tolist(), self.lengths.tolist(), strict=True):
-            chosen = [k >= self.forced for k in range(n)] if self.forced else None
-            found.append(Tokens([int(k) for k in prompt], line[:n], chosen))
-        return found
 
 
 @dataclass(frozen=True)
@@ -114,7 +90,7 @@ class TinyLM:
         prompt, answer = np.asarray(prompts, np.int64), np.asarray(answers, np.int64)
         found = np.zeros(answer.shape, np.float32)
         with torch.no_grad():
-            for some in _chunks(len(answer)):
+            for some in chunks(len(answer)):
                 ids = torch.tensor(np.concatenate([prompt[some], answer[some]], 1))
                 values, _ = _answer_logprobs(self, self.weights, ids, prompt.shape[1])
                 found[some] = values.numpy()
@@ -143,21 +119,15 @@ class TinyLM:
         Raises:
             ConfigError: a setting is out of range, or shapes do not fit.
         """
+        net, weights = self.net, self.weights
+
+        def read(ids: Tensor, mask: Tensor, past: Any) -> tuple[Tensor, Any]:
+            hidden, past = net.run(weights, ids, mask[:, -ids.shape[1] :], past)
+            return logits_of(weights, hidden[:, -1]), past
+
         asked = np.asarray(prompts, np.int64)
-        given = np.zeros((len(asked), 0), np.int64) if prefix is None else np.asarray(prefix, np.int64)
-        if temperature < 0 or not 0 < top_p <= 1 or asked.ndim != 2 or given.ndim != 2 or len(given) != len(asked):
-            got = f"got {temperature}, {top_p}, prompts {asked.shape} and prefix {given.shape}"
-            raise ConfigError("temperature at least 0, top_p in (0, 1], prompts (n, P), prefix (n, F)", got, "Fix it")
-        if not asked.shape[1] or given.shape[1] > most:
-            raise ConfigError("prompts of a token or more, prefix within most", f"got {asked.shape}, {most}", "Fix it")
-        draw = rng.random((len(asked), most))
-        ids = np.full((len(asked), most), self.pad, np.int64)
-        logprobs = np.zeros((len(asked), most), np.float32)
-        for some in _chunks(len(asked)):
-            ids[some], logprobs[some] = _sampled(self, asked[some], given[some], draw[some], temperature, top_p)
-        ended = ids == self.end
-        counts = np.where(ended.any(1), ended.argmax(1) + 1, most)
-        return Drawn(ids, counts.astype(np.int64), logprobs, given.shape[1])
+        ends = (self.end, self.pad)
+        return draw(read, asked, asked != self.pad, rng, ends, most, temperature, top_p, prefix)
 
     def sft(
         self,
@@ -289,57 +259,6 @@ def _answer_logprobs(model: TinyLM, weights: Mapping[str, Tensor], ids: Tensor, 
     return values * mask, mask
 
 
-def _sampled(
-    model: TinyLM,
-    prompts: npt.NDArray[np.int64],
-    prefix: npt.NDArray[np.int64],
-    draw: npt.NDArray[np.float64],
-    temperature: float,
-    top_p: float,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    import torch
-
-    ids, uniform, given = torch.tensor(prompts), torch.tensor(draw), torch.tensor(prefix)
-    mask = (ids != model.pad) if model.pad != model.end else torch.ones_like(ids, dtype=torch.bool)
-    live = torch.ones(len(ids), dtype=torch.bool)
-    found, logs, past = [], [], None
-    with torch.no_grad():
-        for t in range(draw.shape[1]):
-            hidden, past = model.net.run(model.weights, ids, mask, past)
-            log = logits_of(model.weights, hidden[:, -1]).log_softmax(-1)
-            token = given[:, t] if t < given.shape[1] else _picked(log, uniform[:, t], temperature, top_p)
-            token = torch.where(live, token, model.pad)
-            logs.append(log.gather(1, token[:, None])[:, 0] * live)
-            found.append(token)
-            live = live & (token != model.end)
-            if not bool(live.any()):
-                break
-            ids, mask = token[:, None], torch.ones(len(token), 1, dtype=torch.bool)
-    missing = draw.shape[1] - len(found)
-    return (
-        np.pad(torch.stack(found, 1).numpy(), ((0, 0), (0, missing)), constant_values=model.pad),
-        np.pad(torch.stack(logs, 1).numpy(), ((0, 0), (0, missing))),
-    )
-
-
-def _picked(log: Tensor, uniform: Tensor, temperature: float, top_p: float) -> Tensor:
-    """A token of each row `(B, V)` of log-probabilities, by the inverse of the cumulated ones at `uniform` `(B,)`."""
-    if temperature == 0:
-        return log.argmax(-1)
-    chances = (log.double() / temperature).softmax(-1)
-    if top_p < 1:
-        ordered, which = chances.sort(dim=-1, descending=True, stable=True)
-        ordered = ordered.masked_fill(ordered.cumsum(-1) - ordered >= top_p, 0.0)
-        chances = chances.scatter(-1, which, ordered)
-    heap = chances.cumsum(-1)
-    wanted = uniform[:, None] * heap[:, -1:]
-    return (heap <= wanted).sum(-1).clamp(max=log.shape[-1] - 1)
-
-
-def _chunks(n: int, size: int = 8192) -> list[slice]:
-    return [slice(at, min(at + size, n)) for at in range(0, n, size)]
-
-
 def _cosine(step: int, steps: int, warmup: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
@@ -357,9 +276,12 @@ def _module(model: TinyLM) -> Any:
             for name, each in model.weights.items():
                 self.register_parameter(name, torch.nn.Parameter(each.detach().clone()))
 
-        def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, **_: Any) -> Any:
-            mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        def forward(
+            self, input_ids: Tensor, attention_mask: Tensor | None = None, past_key_values: Any = None, **_: Any
+        ) -> Any:
+            mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask[:, -input_ids.shape[1] :]
             weights = dict(self.named_parameters())
-            return SimpleNamespace(logits=logits_of(weights, model.net.hidden(weights, input_ids, mask.bool())))
+            hidden, past = model.net.run(weights, input_ids, mask.bool(), past_key_values)
+            return SimpleNamespace(logits=logits_of(weights, hidden), past_key_values=past)
 
     return Module()
