@@ -39,7 +39,7 @@ def by_hand(world: TinyText, prompt, answer) -> list[float]:
     n = max(len(words), 1)
     real = [w - FIRST_WORD if w >= FIRST_WORD else None for w in words]
     share = sum(w is not None and w // PER_TOPIC == prompt[0] - FIRST_TOPIC for w in real) / n
-    relevance = 1 - ((share - world.sweet_spot) / max(world.sweet_spot, 1 - world.sweet_spot)) ** 2
+    relevance = 1 - ((share - world.sweet_spot) / world.tolerance) ** 2
     pairs = [(a, b) for a, b in pairwise(real) if a is not None and b is not None]
     coherence = sum(world.bigrams[a, b] for a, b in pairs) / max(len(words) - 1, 1)
     quality = sum(-3.0 if w is None else world.qualities[w] for w in real) / n

@@ -5,7 +5,8 @@
 
 The gold reward is a weighted sum of five dimensions, each larger when better. Two of them (which words are good, which
 words go together) are drawn from the seed and must be learned; three are simple and easy to overdo. So a reward model
-that learned from few or noisy labels is right on ordinary answers and wrong on those that please it most.
+that learned from few or noisy labels is right on ordinary answers and wrong on those that please it most: the default
+weights were chosen, on seeds 102 and 103, so that one small model trained on 3,000 noisy pairs over-optimises.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class TinyText:
         seed: draws the hidden tables.
         weights: of the five `DIMENSIONS` in the gold reward.
         sweet_spot: the best share of on-topic words; more is worse again.
+        tolerance: how far from it a share is worth nothing.
         mean: of the raw gold reward, subtracted; `calibrated` sets it.
         sd: of the raw gold reward, divided by; `calibrated` sets it.
 
@@ -72,15 +74,16 @@ class TinyText:
     """
 
     seed: int = 0
-    weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 0.7)
+    weights: tuple[float, ...] = (0.7, 1.0, 0.8, 1.5, 0.7)
     sweet_spot: float = 0.6
+    tolerance: float = 0.4
     mean: float = 0.0
     sd: float = 1.0
 
     def __post_init__(self) -> None:
-        if len(self.weights) != len(DIMENSIONS) or not 0 < self.sweet_spot < 1 or not self.sd > 0:
-            got = f"got {self.weights}, {self.sweet_spot} and {self.sd}"
-            raise ConfigError("five weights, a sweet spot between 0 and 1, and sd above 0", got, "Change them")
+        if len(self.weights) != len(DIMENSIONS) or not 0 < self.sweet_spot < 1 or not min(self.tolerance, self.sd) > 0:
+            got = f"got {self.weights}, {self.sweet_spot}, {self.tolerance} and {self.sd}"
+            raise ConfigError("five weights, a sweet spot within 0 and 1, tolerance and sd above 0", got, "Change them")
 
     @cached_property
     def bigrams(self) -> Floats:
@@ -134,7 +137,7 @@ class TinyText:
     def dimensions(self, prompts: npt.ArrayLike, answers: npt.ArrayLike) -> Floats:
         """Each of the five `DIMENSIONS` of each answer.
 
-        relevance: `1 - ((s - s*) / max(s*, 1 - s*))^2` of the share s of on-topic words, best at the sweet spot s*.
+        relevance: `1 - ((s - s*) / tolerance)^2` of the share s of on-topic words, best at the sweet spot s*.
         coherence: the mean over neighbouring words of the hidden table, 0 for fewer than two words.
         quality: the mean over words of the hidden table; a token that is no word counts as -3.
         variety: minus the share of tokens that occurred before.
@@ -157,8 +160,7 @@ class TinyText:
         word = np.where(real, word, 0)
         some = np.maximum(count, 1)
         share = (real & (word // PER_TOPIC == asked[:, :1] - FIRST_TOPIC)).sum(1) / some
-        worst = max(self.sweet_spot, 1 - self.sweet_spot)
-        relevance = 1.0 - ((share - self.sweet_spot) / worst) ** 2
+        relevance = 1.0 - ((share - self.sweet_spot) / self.tolerance) ** 2
         pair = real[:, 1:] & real[:, :-1]
         together = np.where(pair, self.bigrams[word[:, :-1], word[:, 1:]], 0.0).sum(1)
         coherence = together / np.maximum(count - 1, 1)
