@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason='needs pip install "guerdon[train]"'
 from guerdon.core.errors import ConfigError, RewardError  # noqa: E402
 from guerdon.prefer import objectives  # noqa: E402
 from guerdon.prefer.fit import Contrast, Fit, Meta, fit, metrics  # noqa: E402
-from guerdon.prefer.models import RewardModel, Rows, Vectors  # noqa: E402
+from guerdon.prefer.models import Backbone, RewardModel, Rows, Vectors  # noqa: E402
 from guerdon.prefer.pairs import Pairs  # noqa: E402
 from guerdon.train.tiny import TinyGRU, TinyTransformer  # noqa: E402
 
@@ -195,6 +195,24 @@ def test_contrast_tells_samples_apart() -> None:
         return float((h @ h.T)[~np.eye(len(h), dtype=bool)].mean())
 
     assert apart(Contrast(weight=1.0)) < apart(Contrast(weight=0.0)) - 0.1
+
+
+@pytest.mark.parametrize("contrast", [None, Contrast()], ids=["plain", "simcse"])
+def test_a_transformers_model_learns_and_is_left_as_it_was(contrast) -> None:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(
+        vocab_size=12, n_embd=16, n_layer=1, n_head=2, n_positions=16, bos_token_id=1, eos_token_id=1
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        body = Backbone(transformers.GPT2LMHeadModel(config))
+    before = body.initial(None)
+    held = token_pairs(200, 1)
+    settings = Fit(epochs=3, lr=1e-2, warmup=0, contrast=contrast)
+    fitted = fit(body, token_pairs(300), settings, (0, 1), watch={"held": held})
+    assert [row["accuracy"] > 0.65 for row in fitted.history if row["epoch"] == 3] == [True, True]
+    assert all(torch.equal(before[name], each) for name, each in body.initial(None).items())
+    assert not torch.equal(fitted.models[0].weights["wte.weight"], before["wte.weight"])
 
 
 def test_wrong_settings_are_named() -> None:

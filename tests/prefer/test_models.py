@@ -77,6 +77,19 @@ def test_any_causal_model_becomes_one_and_other_heads_are_refused() -> None:
         RewardModel.of_classifier(kind(config))
 
 
+def test_dropped_embeddings_are_those_of_the_weights_given() -> None:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(
+        vocab_size=40, n_embd=16, n_layer=1, n_head=2, n_positions=64, bos_token_id=1, eos_token_id=1
+    )
+    body = Backbone(transformers.GPT2Model(config))
+    weights = {name: each + 0.1 for name, each in body.initial(None).items()}
+    ids = torch.tensor([[3, 4, 5]])
+    with torch.no_grad():
+        plain, same = (body.hidden(weights, ids, ids > 0, drop) for drop in (None, lambda x: x))
+        assert torch.allclose(plain, same, atol=1e-6)
+
+
 def test_embeddings_with_a_linear_head_are_a_product() -> None:
     vectors = np.random.default_rng(0).standard_normal((10, 5))
     model = RewardModel.new(Vectors(inputs=5, layers=()), 0)

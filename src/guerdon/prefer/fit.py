@@ -148,7 +148,7 @@ def fit(
         pairs: labelled.
         settings: of the training.
         seeds: each draws a head, a body unless `start` is given, and an order of the pairs.
-        start: weights of the body that all members start from.
+        start: weights of the body that all members start from; those of a `TinyLM` of the same net will do.
         shared: one body with a head for each seed, in the order of the first seed.
         shifted: rows of MetaRM's responses, `meta.responses` for each prompt in turn.
         watch: sets whose metrics are taken after each epoch, with their slices.
@@ -243,7 +243,7 @@ class _Training:
         if settings.contrast and settings.contrast.kind == "swav":
             shape = (settings.contrast.prototypes, body.width)
             drawn = stream(seeds[0], "reward-model", PROTOTYPES).standard_normal(shape)
-            stacked[PROTOTYPES] = torch.tensor(drawn, dtype=torch.float32)[None]
+            stacked[PROTOTYPES] = torch.tensor(drawn, dtype=torch.float32, device=stacked[HEAD].device)[None]
         self.weights: Weights = {name: each.requires_grad_() for name, each in stacked.items()}
         self.adam = torch.optim.AdamW(
             list(self.weights.values()),
@@ -255,7 +255,7 @@ class _Training:
         self.per_epoch = math.ceil(len(pairs) / settings.batch)
         self.step = 0
         columns = (pairs.smoothing, pairs.margin, pairs.weight)
-        self.numbers = torch.tensor(np.stack(columns), dtype=torch.float32)
+        self.numbers = torch.tensor(np.stack(columns), dtype=torch.float32, device=stacked[HEAD].device)
         self.rows = pairs.chosen + pairs.rejected
         self.mapped: Callable[..., Any] | None = None
 
@@ -339,7 +339,11 @@ class _Training:
 
         seed = int(stream(self.seeds[0], "reward-model", "dropout", self.step).integers(2**63))
         generator = torch.Generator().manual_seed(seed)
-        return lambda x: x * (torch.rand(x.shape, generator=generator) >= share) / (1 - share)
+
+        def drop(x: Tensor) -> Tensor:
+            return x * (torch.rand(x.shape, generator=generator) >= share).to(x.device) / (1 - share)
+
+        return drop
 
     def _ascended(self, meta: Meta) -> Weights:
         """Weights after the step up the difference loss."""
@@ -391,7 +395,7 @@ class _Training:
                     self.history.append({**told, **metrics(model, pairs.take(mask))})
 
     def _identity(self) -> str:
-        watched = {name: pairs.digest() for name, pairs in self.watch.items()}
+        watched = {name: [pairs.digest(), sorted(pairs.slices)] for name, pairs in self.watch.items()}
         return digest("reward-model-training", self.lineage, list(self.seeds), watched, self.pad)
 
     def _keep(self) -> None:

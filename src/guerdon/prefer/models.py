@@ -206,9 +206,18 @@ class Backbone:
         if not bool(mask[:, 0].all()):
             inputs["position_ids"] = (mask.long().cumsum(1) - 1).clamp(min=0)
         if drop is not None:
-            inputs["inputs_embeds"] = drop(self.module.get_input_embeddings()(inputs.pop("input_ids")))
+            inputs["inputs_embeds"] = drop(self._embedded(weights, inputs.pop("input_ids")))
         made = torch.func.functional_call(self.module, dict(weights), (), inputs)
         return made.last_hidden_state
+
+    def _embedded(self, weights: Mapping[str, Tensor], ids: Tensor) -> Tensor:
+        """Input embeddings by the weights as given, not by the module's own."""
+        import torch
+
+        layer = self.module.get_input_embeddings()
+        names = {id(each): name for name, each in self.module.named_parameters()}
+        own = {name: weights[names[id(each)]] for name, each in layer.named_parameters()}
+        return torch.func.functional_call(layer, own, (ids,))
 
 
 @dataclass(frozen=True)
@@ -243,6 +252,7 @@ class RewardModel:
 
         weights = body.initial(drawn("body")) if start is None else {k: v.detach().clone() for k, v in start.items()}
         head = torch.randn(body.width, generator=drawn(HEAD)) / math.sqrt(body.width)
+        head = next((head.to(each.device) for each in weights.values()), head)
         return cls(body, {**weights, HEAD: head}, lineage={"seed": seed}, pad=pad)
 
     @classmethod
@@ -266,12 +276,15 @@ class RewardModel:
         found = np.zeros((len(rows), self.body.width), np.float32)
         with torch.no_grad():
             for some in portions(rows.lengths, budget):
-                found[some] = pooled(self.body, self.weights, *rows.take(some).tensors(self.pad)).float().numpy()
+                made = pooled(self.body, self.weights, *rows.take(some).tensors(self.pad))
+                found[some] = made.float().cpu().numpy()
         return found
 
     def raw(self, rows: Rows, *, budget: int = BUDGET) -> Floats:
         """(n,) scores before standardisation. A row's score is the same, up to rounding, whatever its neighbours."""
-        found: Floats = self.features(rows, budget=budget).astype(np.float64) @ self.weights[HEAD].double().numpy()
+        found: Floats = (
+            self.features(rows, budget=budget).astype(np.float64) @ self.weights[HEAD].double().cpu().numpy()
+        )
         return found
 
     def scores(self, rows: Rows, *, budget: int = BUDGET) -> Floats:
@@ -363,9 +376,11 @@ class LearnedReward(Reward):
 
 
 def pooled(body: Body, weights: Mapping[str, Tensor], rows: Tensor, mask: Tensor, drop: Drop | None = None) -> Tensor:
-    """Hidden states `(B, D)` at the last token of each row, wherever its padding is."""
+    """Hidden states `(B, D)` at the last token of each row, wherever its padding is, on the weights' device."""
     import torch
 
+    device = weights[HEAD].device
+    rows, mask = rows.to(device), mask.to(device)
     hidden = body.hidden(weights, rows, mask, drop)
     last = (mask.long() * torch.arange(1, mask.shape[-1] + 1, device=mask.device)).argmax(-1)
     index = last[..., None, None].expand(*last.shape, 1, hidden.shape[-1])
