@@ -17,9 +17,9 @@ from guerdon.prefer.ensembles import (  # noqa: E402
     strength,
     strength_by_folds,
 )
-from guerdon.prefer.fit import Fit, fit  # noqa: E402
 from guerdon.prefer.models import RewardModel, Rows, Vectors  # noqa: E402
 from guerdon.prefer.pairs import Pairs  # noqa: E402
+from guerdon.prefer.training import Fit, fit  # noqa: E402
 
 BODY = Vectors(inputs=6, layers=(16,))
 

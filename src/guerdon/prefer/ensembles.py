@@ -14,9 +14,9 @@ from guerdon.core.errors import ConfigError
 from guerdon.core.plain import Json
 from guerdon.core.reward import Reward
 from guerdon.core.rng import stream
-from guerdon.prefer.fit import Fit, fit
 from guerdon.prefer.models import Body, RewardModel, Rows
 from guerdon.prefer.pairs import Pairs
+from guerdon.prefer.training import Fit, fit
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mode: TypeAlias = Literal["mean", "wco", "uwo"]

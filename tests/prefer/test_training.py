@@ -7,9 +7,9 @@ torch = pytest.importorskip("torch", reason='needs pip install "guerdon[train]"'
 
 from guerdon.core.errors import ConfigError, RewardError  # noqa: E402
 from guerdon.prefer import objectives  # noqa: E402
-from guerdon.prefer.fit import Contrast, Fit, Meta, fit, metrics  # noqa: E402
 from guerdon.prefer.models import Backbone, RewardModel, Rows, Vectors  # noqa: E402
 from guerdon.prefer.pairs import Pairs  # noqa: E402
+from guerdon.prefer.training import Contrast, Fit, Meta, fit, metrics  # noqa: E402
 from guerdon.train.tiny import TinyGRU, TinyTransformer  # noqa: E402
 
 GRU = TinyGRU(vocabulary=12, width=12)
@@ -114,7 +114,7 @@ def test_stopped_and_taken_up_it_ends_as_if_it_had_not(seeds, settings, tmp_path
     how = {"shifted": pairs.chosen, "watch": watch}
     whole = fit(GRU, pairs, settings, seeds, **how)
     calls = []
-    from guerdon.prefer.fit import _Training
+    from guerdon.prefer.training import _Training
 
     real = _Training._keep
 
