@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import torch
-import transformers
+import pytest
 
 from guerdon.lm import Torch
 from guerdon.train.policy import Adam, Policy, Tokens
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
 
 GOOD = "```python\ndef run():return[.2,.5,.8,.8,.5,.2]\n```"  # C5 = 0.3933
 POOR = "```python\ndef run():return[.4,.6,.6,.4]\n```"  # C5 = 0.48
