@@ -21,6 +21,7 @@ REMINDER = "You are out of thinking tokens. Write down your final program now, a
 """The same as a turn of the user, for a model behind a protocol that cannot continue a turn."""
 
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})[ \t]*([^`\n]*?)[ \t]*$")
+_LANGUAGES = frozenset(("python", "python3", "py", "cpp", "c++", "cc", "cxx"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,8 @@ class Block:
 def block_in(reply: str) -> Block | None:
     r"""The last complete fenced block of a reply; `None` when there is none, or when the last one is empty.
 
-    A fence with a language begins a block even inside of one, since a model that was cut off may have left one open.
+    A fence that names Python or C++ begins a block even inside of one, since a model that was cut off may have left one
+    open.
 
     >>> block_in("Try this:\n```python\nx = 1\n```\nor rather\n```Python\nx = 2\n```\nDone.")
     Block(language='python', code='x = 2')
@@ -140,9 +142,9 @@ def block_in(reply: str) -> Block | None:
     for line in reply.split("\n"):
         hit = _FENCE.match(line.rstrip("\r"))
         mark, language = (hit[1], hit[2]) if hit else ("", "")
-        if mark and (not fence or language):
+        if mark and (not fence or language.lower() in _LANGUAGES):
             fence, named, lines = mark, language.lower(), []
-        elif mark and mark[0] == fence[0] and len(mark) >= len(fence):
+        elif mark and not language and mark[0] == fence[0] and len(mark) >= len(fence):
             found, fence = Block(named, "\n".join(lines)), ""
         elif fence:
             lines.append(line)
