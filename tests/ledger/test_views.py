@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from guerdon.core.errors import LedgerError
+from guerdon.core.intervals import wilson
 from guerdon.core.preference import Choice
 from guerdon.core.score import Score
 from guerdon.core.task import Answer, Task
 from guerdon.ledger import AttemptRow, ChoiceRow, Ledger, StepRow, attempt_id, views
-from guerdon.ledger.estimates import mean_interval, pass_probability, wilson
+from guerdon.ledger.estimates import mean_interval, pass_probability
 from guerdon.testing.ledger import all_views, make_run, make_verdict, write_history
 from guerdon.testing.postgres import Server
 

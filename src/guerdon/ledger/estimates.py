@@ -8,23 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from guerdon.core.intervals import wilson
+
 Interval = tuple[float, float]
 
 _FEWEST = 5  # below this a bootstrap interval is too narrow to be shown
 _MANY = 200  # above this the mean is normal enough, and resampling only costs time
 _RESAMPLES = 2000
-
-
-def wilson(successes: int, n: int) -> Interval:
-    """The 95 % Wilson score interval of a proportion.
-
-    >>> [round(end, 3) for end in wilson(8, 10)]
-    [0.49, 0.943]
-    """
-    from scipy.stats import binomtest
-
-    found = binomtest(successes, n).proportion_ci(0.95, method="wilson")
-    return float(found.low), float(found.high)
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, Interval | None]:

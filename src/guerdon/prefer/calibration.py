@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError
-from guerdon.prefer.agreement import Accuracy, wilson
+from guerdon.core.intervals import wilson
+from guerdon.prefer.agreement import Accuracy
 from guerdon.prefer.votes import Floats
 
 

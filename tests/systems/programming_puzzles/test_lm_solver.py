@@ -25,9 +25,10 @@ from guerdon.ledger import Ledger, views
 from guerdon.lm.prompts import text_of
 from guerdon.lm.protocol import Model, Prompt
 from guerdon.lm.scripted import Scripted
+from guerdon.lm.shared import lend, opened
 from guerdon.systems.programming_puzzles.challenge import ProgrammingPuzzles
 from guerdon.systems.programming_puzzles.lm_prompts import rename
-from guerdon.systems.programming_puzzles.lm_solver import LanguageModel, lend, opened
+from guerdon.systems.programming_puzzles.lm_solver import LanguageModel
 from guerdon.systems.programming_puzzles.stand_in import NUMBER, Families, StandIn, model_of, steps
 
 
@@ -186,7 +187,7 @@ def test_bootstrap_prompts_fit_the_context_and_are_shuffled_anew(stand_in: Stand
     solver = LanguageModel(model="stand-in", prompt="bootstrap", attempts=40, iteration=1, batch=1, context=400)
     for _ in steps(solver, Families(families=10)):
         pass
-    model = opened("stand-in")
+    model = opened("stand-in").model
     sizes = model.count(stand_in.prompts)
     assert max(sizes) <= 250
     largest = max(text.count("assert ") for text in stand_in.prompts)

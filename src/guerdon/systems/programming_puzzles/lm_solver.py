@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from guerdon.core.errors import ConfigError, ProviderError, did_you_mean
@@ -16,9 +13,9 @@ from guerdon.core.plain import Json, digest
 from guerdon.core.rng import stream
 from guerdon.core.solver import Learner, Problem
 from guerdon.core.task import Answer, Judged
-from guerdon.lm.opening import open_model
 from guerdon.lm.prompts import prompt_digest, text_of
 from guerdon.lm.protocol import Generation, Model, Prompt, Sampling
+from guerdon.lm.shared import opened
 from guerdon.systems.programming_puzzles import lm_prompts
 from guerdon.systems.programming_puzzles.examples import EXAMPLES
 
@@ -32,8 +29,6 @@ RETRIES = 3
 """A puzzle whose generations all failed is asked again in so many later asks before those samples are given up."""
 CHAT_TOKENS = 32
 """Room for the marks of a chat template, which `Model.count` does not see."""
-
-_lent: dict[str, Model] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +179,7 @@ class LanguageModel(Learner[State]):
 
     def _samples(self, problem: Problem, state: State, plan: Sequence[str], rng: Rng) -> tuple[list[Answer], list[str]]:
         """An answer for each sample that came, in the plan's order, and the faults of the others."""
-        model, turn = opened(self.model), Counter(plan)
+        model, turn = opened(self.model).model, Counter(plan)
         data = {task.id: task.data for task in problem.tasks if task.id in turn}
         solved = _pairs(problem, state) if self.prompt == "bootstrap" else []
         asked = {task: self._question(model, data[task], solved, rng) for task in turn}
@@ -262,37 +257,6 @@ class LanguageModel(Learner[State]):
         if self.prompt == "short":
             return lm_prompts.read_argument(data, text)
         return lm_prompts.read_body(data, text, number)
-
-
-def opened(spec: str) -> Model:
-    """The model that a spec names, opened once per process and closed at its end."""
-    return _lent.get(spec) or _opened(spec)
-
-
-@contextlib.contextmanager
-def lend(spec: str, model: Model) -> Iterator[None]:
-    """Let `LanguageModel(model=spec)` use a model that is open already.
-
-    >>> from guerdon.lm.scripted import Scripted
-    >>> with lend("mine", Scripted("empty")):
-    ...     opened("mine").name
-    'scripted:empty'
-    """
-    before = _lent.get(spec)
-    _lent[spec] = model
-    try:
-        yield
-    finally:
-        del _lent[spec]
-        if before is not None:
-            _lent[spec] = before
-
-
-@cache
-def _opened(spec: str) -> Model:
-    model = open_model(spec)
-    atexit.register(model.close)
-    return model
 
 
 def _pairs(problem: Problem, state: State) -> list[tuple[str, str]]:

@@ -24,7 +24,8 @@ from guerdon.core.task import Answer, Case, Judged, Key, Task
 from guerdon.lm.prompts import text_of
 from guerdon.lm.protocol import Prompt
 from guerdon.lm.scripted import Script, Scripted
-from guerdon.systems.programming_puzzles.lm_solver import LanguageModel, lend
+from guerdon.lm.shared import lend
+from guerdon.systems.programming_puzzles.lm_solver import LanguageModel
 
 NUMBER = re.compile(r"def f(\d*)\(n: int, family=(\d+), secret=(\d+)\)")
 

@@ -24,6 +24,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from guerdon.core.challenge import Landmark, Picture, Probes
+from guerdon.core.errors import RewardError
 from guerdon.core.plain import Json
 from guerdon.core.task import Answer, Task
 from guerdon.search.space import Space
@@ -163,8 +164,8 @@ def _width(whole: Sequence[int]) -> int:
 
 
 @dataclass(frozen=True)
-class FirstBound(Verifier):
-    """Pays `1 / bound` of the first autocorrelation inequality, for the upper end of the bound's enclosure.
+class Bound(Verifier):
+    """Pays for the worse end of a bound's enclosure, with both ends as parts. A subclass writes `ends`.
 
     Args:
         least: fewest heights.
@@ -174,42 +175,43 @@ class FirstBound(Verifier):
     least: int = 1
     most: int = 100_000
     part: ClassVar[str] = "bound"
-    sense = "min"
-    label = "autocorrelation-1"
+
+    def ends(self, found: Sequence[float]) -> tuple[float, float]:
+        """Both ends."""
+        raise RewardError("a bound has an enclosure", f"{type(self).__name__} has none", "Write ends(found)")
 
     def measure(self, content: Any) -> float:
-        """The upper end."""
+        """The end that claims less."""
         return self.weigh(content)[0]
 
     def weigh(self, content: Any) -> tuple[float, Mapping[str, float]]:
-        """The upper end, with both ends as parts."""
-        low, high = first_bound(heights(content, self.least, self.most))
-        return high, {"certified_low": low, "certified_high": high}
+        """The end that claims less, with both ends as parts."""
+        low, high = self.ends(heights(content, self.least, self.most))
+        return high if self.sense == "min" else low, {"certified_low": low, "certified_high": high}
 
 
 @dataclass(frozen=True)
-class SecondBound(Verifier):
-    """Pays the bound of the second autocorrelation inequality: the lower end of its enclosure.
+class FirstBound(Bound):
+    """Pays `1 / bound` of the first autocorrelation inequality."""
 
-    Args:
-        least: fewest heights.
-        most: most heights.
-    """
+    sense = "min"
+    label = "autocorrelation-1"
 
-    least: int = 1
-    most: int = 100_000
-    part: ClassVar[str] = "bound"
+    def ends(self, found: Sequence[float]) -> tuple[float, float]:
+        """Of `first_bound`."""
+        return first_bound(found)
+
+
+@dataclass(frozen=True)
+class SecondBound(Bound):
+    """Pays the bound of the second autocorrelation inequality."""
+
     sense = "max"
     label = "autocorrelation-2"
 
-    def measure(self, content: Any) -> float:
-        """The lower end."""
-        return self.weigh(content)[0]
-
-    def weigh(self, content: Any) -> tuple[float, Mapping[str, float]]:
-        """The lower end, with both ends as parts."""
-        low, high = second_bound(heights(content, self.least, self.most))
-        return low, {"certified_low": low, "certified_high": high}
+    def ends(self, found: Sequence[float]) -> tuple[float, float]:
+        """Of `second_bound`."""
+        return second_bound(found)
 
 
 @dataclass(frozen=True, kw_only=True)

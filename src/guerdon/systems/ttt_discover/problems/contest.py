@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from guerdon.core.challenge import Probes
-from guerdon.core.errors import ChallengeError
+from guerdon.core.errors import ChallengeError, RewardError
 from guerdon.core.plain import Json, digest
 from guerdon.core.reward import Need
 from guerdon.core.score import FaultKind, Score
@@ -93,7 +93,7 @@ class Marked(Verifier):
 
     def generate(self, seed: int) -> str:
         """The text of a case."""
-        raise NotImplementedError
+        raise RewardError("a judge of programs has cases", f"{type(self).__name__} has none", "Write generate(seed)")
 
     def mark(self, case: str, output: str) -> float:
         """The mark of an output, from 0 up.
@@ -101,7 +101,7 @@ class Marked(Verifier):
         Raises:
             WrongOutput: it is no valid solution.
         """
-        raise NotImplementedError
+        raise RewardError("a judge of programs marks outputs", f"{type(self).__name__} does not", "Write mark(...)")
 
     def reward(self, measured: float) -> float:
         """The mean mark over the scale."""
@@ -189,7 +189,7 @@ class Contest(Discovery):
     @property
     def judge(self) -> Marked:
         """The verifier."""
-        raise NotImplementedError
+        raise ChallengeError("a contest has a judge", f"{self.name} has none", "Write the property judge")
 
     def fingerprint(self) -> str:
         """Digest of the input files, where there are some."""
@@ -213,7 +213,7 @@ class Contest(Discovery):
 
     def oracle(self) -> str:
         """Source of an honest Python program."""
-        raise NotImplementedError
+        raise ChallengeError("a contest has an oracle", f"{self.name} has none", "Write oracle()")
 
     def top(self) -> float:
         """The score that the oracle must reach."""
