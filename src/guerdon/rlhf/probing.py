@@ -64,9 +64,9 @@ class Linear:
 class Published:
     """The probe of MRMBench: one epoch of AdamW on frozen h, a softmax (or, for two classes, a logistic) layer.
 
-    Features are not scaled, weights start as a torch linear layer's do, and there is no bias. Each weight moves
-    by about the sum of the rates, some 2e-3, whatever its gradient: coordinates of large scale drown the others, and in few
-    dimensions the first weights decide. That is the published procedure; `Converged` tells what is encoded.
+    Features are not scaled, weights start as a torch linear layer's do, and there is no bias. Each weight moves by
+    about the sum of the rates, some 2e-3, whatever its gradient is: where h has coordinates of large scale they drown
+    the rest, and in few dimensions the first weights decide. So it was published; `Converged` tells what is encoded.
 
     Args:
         lrs: learning rates, of which held-out samples choose; {5e-5, 2e-5, 1e-5} as published.
