@@ -14,7 +14,7 @@ transformers = pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
 from guerdon.core.errors import ConfigError, SolverError  # noqa: E402
-from guerdon.train import policy as module  # noqa: E402
+from guerdon.train import tokens as module  # noqa: E402
 from guerdon.train.policy import Adam, Lora, Policy, Snapshot, Tokens, portions, token_logprobs  # noqa: E402
 
 ROWS = [

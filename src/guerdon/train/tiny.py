@@ -21,7 +21,7 @@ import numpy.typing as npt
 from guerdon.core.errors import SolverError
 from guerdon.core.plain import canonical
 from guerdon.core.recipe import recipe
-from guerdon.train.policy import Policy, Snapshot
+from guerdon.train.policy import Packed, Policy, Snapshot
 from guerdon.train.sampling import Drawn, chunks, draw
 from guerdon.train.tiny_nets import TinyGRU, TinyNet, TinyTransformer, Weights, logits_of
 
@@ -223,6 +223,11 @@ class TinyPolicy(Policy):
         super().__init__(model.module(), most_tokens=most_tokens)
         self._start = model
 
+    @property
+    def has_reference(self) -> bool:
+        """Always."""
+        return True
+
     @contextlib.contextmanager
     def reference(self) -> Iterator[None]:
         """With the weights that it started with."""
@@ -232,6 +237,16 @@ class TinyPolicy(Policy):
             yield
         finally:
             self.load(now)
+
+    def _values(self, packed: Packed, full: bool) -> tuple[Any, Any]:
+        return _packed_logprobs(self._start, self._trained, packed, full)
+
+    def _reference_values(self, packed: Packed, full: bool) -> tuple[Any, Any]:
+        return _packed_logprobs(self._start, self._start.weights, packed, full)
+
+    def language_model(self) -> TinyLM:
+        """The language model with the weights that are loaded; they are shared with the policy, not copied."""
+        return replace(self._start, weights={name: each.detach() for name, each in self._trained.items()})
 
     def model_of(self, snapshot: Snapshot) -> TinyLM:
         """The language model that a snapshot stands for, to sample from."""
@@ -257,6 +272,28 @@ def _answer_logprobs(model: TinyLM, weights: Mapping[str, Tensor], ids: Tensor, 
     logs = logits_of(weights, hidden[:, width - 1 :]).log_softmax(-1)
     values = logs.gather(-1, answer.unsqueeze(-1)).squeeze(-1)
     return values * mask, mask
+
+
+def _packed_logprobs(model: TinyLM, weights: Mapping[str, Tensor], packed: Packed, full: bool) -> tuple[Tensor, Tensor]:
+    """Log-probabilities `(b, A)` of actions or `(b, A, V)` of all tokens, 0 at padding; and the mask of chosen ones."""
+    import torch
+
+    ids = torch.tensor(packed.ids)
+    # padding is on the right, where the tokens before it do not see it, so the net may read it
+    hidden = model.net.hidden(weights, ids[:, :-1], torch.ones_like(ids[:, :-1], dtype=torch.bool))
+    most, first = packed.chosen.shape[1], int(packed.starts[0]) if len(packed) else 0
+    if (packed.starts == first).all():
+        hidden = hidden[:, first - 1 : first - 1 + most]
+    else:
+        at = torch.tensor(packed.starts)[:, None] - 1 + torch.arange(most)
+        at = at.clamp(max=hidden.shape[1] - 1)[..., None].expand(-1, -1, hidden.shape[-1])
+        hidden = hidden.gather(1, at)
+    logs = logits_of(weights, hidden).log_softmax(-1)
+    there = torch.tensor(packed.there)
+    mask = torch.tensor(packed.chosen, dtype=torch.float32)
+    if full:
+        return logs * there[..., None], mask
+    return logs.gather(-1, torch.tensor(packed.actions())[..., None])[..., 0] * there, mask
 
 
 def _cosine(step: int, steps: int, warmup: int) -> float:
