@@ -126,6 +126,24 @@ def best_of_n(proxy: npt.ArrayLike, gold: npt.ArrayLike, n: Sequence[int] | Ints
     >>> curve.gold.round(6).tolist(), round(curve.fall, 6)
     ([2.0, 1.0], 1.0)
     """
+    at, found = best_of_n_by_prompt(proxy, gold, n)
+    prompts = found.shape[2]
+    means = found.mean(2)
+    errors = found.std(2, ddof=1) / np.sqrt(prompts) if prompts > 1 else np.full(means.shape, np.nan)
+    return Curve(at, best_of_n_kl(at), means[0], means[1], errors[0], errors[1])
+
+
+def best_of_n_by_prompt(
+    proxy: npt.ArrayLike, gold: npt.ArrayLike, n: Sequence[int] | Ints | None = None
+) -> tuple[Ints, Floats]:
+    """What `best_of_n` takes the means of.
+
+    Returns:
+        n (K,), and (2, K, P): proxy and gold reward of each prompt.
+
+    Raises:
+        ConfigError: see `best_of_n`.
+    """
     scores, golds = np.asarray(proxy, float), np.asarray(gold, float)
     if scores.shape != golds.shape or scores.ndim != 2 or not scores.size:
         got = f"got {scores.shape} and {golds.shape}"
@@ -143,6 +161,4 @@ def best_of_n(proxy: npt.ArrayLike, gold: npt.ArrayLike, n: Sequence[int] | Ints
         shared = np.add.reduceat(weights, starts, axis=1)
         mean = np.add.reduceat(golds[p][order], starts) / np.diff(np.r_[starts, total])
         found[0, :, p], found[1, :, p] = shared @ ordered[starts], shared @ mean
-    means = found.mean(2)
-    errors = found.std(2, ddof=1) / np.sqrt(prompts) if prompts > 1 else np.full(means.shape, np.nan)
-    return Curve(at, best_of_n_kl(at), means[0], means[1], errors[0], errors[1])
+    return at, found
