@@ -66,8 +66,8 @@ class ContrastSet:
     def take(self, which: Sequence[int] | npt.NDArray[np.int64]) -> ContrastSet:
         """Some items, by position."""
         places = [int(k) for k in which]
-        sides = ([side[k] for k in places] for side in (self.i1, self.r1, self.i2, self.r2))
-        return ContrastSet(*sides, self.cosine[places])
+        i1, r1, i2, r2 = ([side[k] for k in places] for side in (self.i1, self.r1, self.i2, self.r2))
+        return ContrastSet(i1, r1, i2, r2, self.cosine[places])
 
 
 # ---- making items ----------------------------------------------------------------------------------------------------
@@ -266,7 +266,8 @@ class WordVectors:
             for word, count in Counter(words(text)).items():
                 place = zlib.crc32(word.encode("utf-8", "replace")) % self.width
                 made[row, place] += (1 + math.log(count)) * self.rarity.get(word, self.unknown)
-        return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+        made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+        return made
 
 
 def overlap(instructions: Sequence[str], responses: Sequence[str]) -> Floats:
