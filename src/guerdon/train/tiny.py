@@ -244,6 +244,12 @@ class TinyPolicy(Policy):
     def _reference_values(self, packed: Packed, full: bool) -> tuple[Any, Any]:
         return _packed_logprobs(self._start, self._start.weights, packed, full)
 
+    def critic(self) -> Any:
+        """The net that the policy has, with the weights that it started with."""
+        from guerdon.train.critic import Critic
+
+        return Critic(body=self._start.net, start=self._start.weights)
+
     def language_model(self) -> TinyLM:
         """The language model with the weights that are loaded; they are shared with the policy, not copied."""
         return replace(self._start, weights={name: each.detach() for name, each in self._trained.items()})
