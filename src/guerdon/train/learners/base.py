@@ -86,15 +86,19 @@ class Learner:
 def parts(n: int, size: int | None, epochs: int, rng: Rng) -> Iterator[Ints]:
     """Positions of minibatches: all of n once in each epoch, shuffled unless one minibatch holds them all.
 
+    Of several processes each takes its share of a minibatch, and as many minibatches as the others.
+
     >>> from guerdon.core.rng import stream
     >>> [some.tolist() for some in parts(3, None, 2, stream(0))]
     [[0, 1, 2], [0, 1, 2]]
     """
-    size = n if size is None else max(1, size // distributed.place()[1])
+    most = distributed.most(n)
+    size = most if size is None else max(1, size // distributed.place()[1])
     for _ in range(epochs):
-        order = np.arange(n) if size >= n else rng.permutation(n)
-        for at in range(0, n, size or 1):
-            yield order[at : at + size]
+        order = np.arange(most) if size >= most else rng.permutation(most)
+        for at in range(0, most, size or 1):
+            some = order[at : at + size]
+            yield some[some < n]
 
 
 def fitted(array: Floats, which: Sequence[int], like: Tensor) -> Tensor:

@@ -182,17 +182,20 @@ class GRPO(GroupLearner):
         aggregate: "sequence" is the mean over answers of the mean over their tokens; "token" the mean over all
             tokens; "constant" the sum over tokens by answers times the longest that an answer may be.
         importance: a ratio for each token, or the geometric mean of those of the answer.
-        eps: added to the sd.
+        sd_eps: added to the sd.
+        unbiased_kl: multiply the divergence by the ratio, so that its gradient is that of KL(pi ‖ pi_ref)
+            (DeepSeek-V3.2, arXiv 2512.02556; and TRL 1.16 unless told otherwise).
     """
 
     scale: Scale = "group"
     aggregate: Aggregate = "sequence"
     importance: Literal["token", "sequence"] = "token"
-    eps: float = 1e-4
+    sd_eps: float = 1e-4
+    unbiased_kl: bool = False
 
     def advantages(self, rollouts: Rollouts) -> Floats:
         """(n,) scores relative to their groups."""
-        return relative_advantages(self.summed(rollouts), rollouts.group, scale=self.scale, eps=self.eps)
+        return relative_advantages(self.summed(rollouts), rollouts.group, scale=self.scale, eps=self.sd_eps)
 
     def objective(self, advantages: Floats, some: Rollouts) -> tuple[Objective, Figures]:
         """The loss of a minibatch, and figures that it fills."""
@@ -208,7 +211,8 @@ class GRPO(GroupLearner):
             figures["clipped"] += float((outside * mask).sum()) / tokens
             each = -clipped_surrogate(now, old, lead, low=self.clip, high=self.high)
             if self.beta:
-                each = each + self.beta * kl_estimates(values, fitted(some.reference, which, values))["k3"]
+                far = kl_estimates(values, fitted(some.reference, which, values))["k3"]
+                each = each + self.beta * (far * (now - old).exp() if self.unbiased_kl else far)
             return (each * mask * weight).sum()
 
         return loss, figures

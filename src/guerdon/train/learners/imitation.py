@@ -53,7 +53,8 @@ class SFT(Learner):
             The new snapshot, and mean figures of the steps.
         """
         packed, done = Packed.of(rows), []
-        steps = max(self.epochs * math.ceil(len(packed) / max(self.batch // distributed.place()[1], 1)), 1)
+        share = max(self.batch // distributed.place()[1], 1)
+        steps = max(self.epochs * math.ceil(distributed.most(len(packed)) / share), 1)
         with policy.learning(snapshot, self.adam()) as actor:
             for k, which in enumerate(parts(len(packed), self.batch, self.epochs, rng)):
                 some = packed.take(which)

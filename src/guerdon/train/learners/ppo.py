@@ -122,8 +122,10 @@ class PPO(Learner):
 
     def start(self, policy: Policy, seed: int) -> State:
         """The policy, a critic, and the penalty's first weight."""
-        numbers = {} if self.kl is None else {WEIGHT: self.kl.start}
-        return State(policy.start(seed), self._critic(policy).initial(self.heads, seed), numbers)
+        return State(policy.start(seed), self._critic(policy).initial(self.heads, seed), self._numbers())
+
+    def _numbers(self) -> dict[str, float]:
+        return {} if self.kl is None else {WEIGHT: self.kl.start}
 
     def mixed(self, advantages: Floats, rollouts: Rollouts, numbers: Mapping[str, float]) -> tuple[Floats, Any]:
         """One advantage for each token of a minibatch, from those of all heads. Override it to weigh them anew.
@@ -143,17 +145,16 @@ class PPO(Learner):
 
     def update(self, policy: Policy, state: State, rollouts: Rollouts, rng: Rng) -> tuple[State, Figures]:
         """Some epochs of clipped steps on an iteration's answers; see `Learner.update`."""
-        if state.critic is None:
-            raise ConfigError("PPO goes on from a state with a critic", "it has none", "Take start() of this learner")
         if self.needs_reference:
             demand_reference(policy, "a penalty on the divergence")
-        critic, numbers = self._critic(policy), dict(state.numbers)
+        critic, numbers = self._critic(policy), self._numbers() | dict(state.numbers)
+        before = state.critic or critic.initial(self.heads, seed=0)
         scores = self._scores(rollouts, numbers)
-        values = _wide(critic.values(state.critic, rollouts.packed), rollouts)
+        values = _wide(critic.values(before, rollouts.packed), rollouts)
         advantages, targets = self._advantages(rollouts, scores, values, numbers.get(WEIGHT, 0.0))
         done: list[Figures] = []
         rate = self.lr if self.critic_lr is None else self.critic_lr
-        judge = critic.learning(state.critic, replace(self.adam(), lr=rate))
+        judge = critic.learning(before, replace(self.adam(), lr=rate))
         with policy.learning(state.policy, self.adam()) as actor:
             for which in parts(len(rollouts), self.minibatch, self.epochs, rng):
                 which = which[rollouts.known[which]]
