@@ -133,11 +133,8 @@ def of_experiment(part: Mapping[str, Any], ident: str = "curve") -> list[Figure]
 
 def page(title: str, lead: str, figures: Sequence[Figure]) -> str:
     """A page of figures: HTML text that needs nothing else."""
-    return (
-        _environment()
-        .get_template("curves.html.jinja")
-        .render(title=title, lead=lead, figures=figures, several=True, t=text)
-    )
+    template = _environment().get_template("curves.html.jinja")
+    return template.render(title=title, lead=lead, figures=figures, several=True, t=text)
 
 
 def write(path: str | Path, title: str, lead: str, figures: Sequence[Figure]) -> Path:
