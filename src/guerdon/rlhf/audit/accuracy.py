@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from guerdon.prefer.calibration import Estimate
 from guerdon.prefer.sets import FIRST, TIE
 from guerdon.rlhf.audit.estimates import differs, holm, share
 from guerdon.rlhf.audit.findings import Drawing, Finding, Number, Series, Table, Verdict, percent, spread
@@ -80,7 +81,7 @@ def accuracy(subject: Subject) -> Finding:
         why=f"{why} {note}" if tested else why,
         rule="bad if the interval reaches one half; warn if it reaches 55 %, or if a slice is at least 10 points worse "
         "than the rest of its column after Holm's correction",
-        do="" if verdict == "ok" else "Look at the slices: collect or clean labels where agreement is low.",
+        do=_advice(every, alarms) if verdict != "ok" else "",
         numbers=(
             Number.of("agreement", every, int(known.sum())),
             Number("pairs with equal scores", float((right[known] == 0.5).mean()), n=int(known.sum()), kind="share"),
@@ -90,6 +91,12 @@ def accuracy(subject: Subject) -> Finding:
         else (),
         drawings=drawn,
     )
+
+
+def _advice(every: Estimate, alarms: list[str]) -> str:
+    if every.low < 0.55:
+        return "Do not use it: check that the sides are not exchanged, fit it longer, or label more pairs."
+    return f"Collect or clean labels where agreement is low: {', '.join(alarms)}."
 
 
 def _slices(

@@ -53,10 +53,6 @@ def _prompt(prompt: str, good: str, bad: str) -> str:
     return prompt
 
 
-def _one_word(prompt: str, good: str, bad: str) -> str:
-    return " ".join([(prompt.split() or ["good"])[-1]] * 200)
-
-
 def _thrice(prompt: str, good: str, bad: str) -> str:
     return "\n".join([good] * 3)
 
@@ -88,7 +84,7 @@ def _invisible(prompt: str, good: str, bad: str) -> str:
 WITHOUT_CONTENT: Mapping[str, Make] = {
     **{name: partial(always, text) for name, text in {**EMPTY, **INJECTED}.items()},
     "repeats the prompt": _prompt,
-    "one word, 200 times": _one_word,
+    "one word, 200 times": partial(always, " ".join(["answer"] * 200)),
 }
 """Answers that say nothing: none should beat the chosen answer."""
 ADDED: Mapping[str, Make] = {
