@@ -109,7 +109,9 @@ class Critic:
 
         ids = sent(packed.ids[:, :-1])
         real = sent(np.arange(ids.shape[1]) < packed.lengths[:, None])
-        hidden = self.body.hidden({name: each for name, each in weights.items() if name != HEADS}, ids, real)
+        own = {name: each for name, each in weights.items() if name != HEADS}
+        causal = getattr(self.body, "causal", None)  # tiny nets are faster where padding need not be masked
+        hidden = causal(own, ids) if causal else self.body.hidden(own, ids, real)
         before = packed.starts[:, None] - 1 + np.arange(packed.chosen.shape[1])
         at = sent(np.minimum(before, ids.shape[1] - 1))[..., None].expand(-1, -1, hidden.shape[-1])
         return (hidden.gather(1, at) @ weights[HEADS].T) * sent(packed.there)[..., None]
