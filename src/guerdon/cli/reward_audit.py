@@ -121,7 +121,7 @@ def _listener(quiet: bool) -> Callable[[str], None] | None:
 
 def _write_doubtful(found: Audit, path: Path) -> None:
     rows = next((each.export for each in found.findings if each.probe == "strength"), ())
-    text = "".join(json_.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    text = "".join(json_.dumps(row, allow_nan=False) + "\n" for row in rows)
     path.write_text(text, encoding="utf-8")
 
 

@@ -115,26 +115,29 @@ def _finding(name: str, title: str, course: Course, seed: int, unit: _Unit) -> F
 
 
 def _verdict(stop: Stop, gained: bool, word: str) -> tuple[Verdict, str, str]:
-    reach = f"{word} = {stop.low}" if stop.low == stop.high else f"{word} = {stop.low} to {stop.high}"
-    peak = f"The gold reward is highest at {word} = {stop.n} ({stop.kl:.2f} nats); {reach} is as good within its noise"
+    """The verdict, its reason and what to do."""
+    alone = stop.low == stop.high
+    peak = f"The gold reward is highest at {word} = {stop.n} ({stop.kl:.2f} nats); "
+    peak += f"no other {word} is" if alone else f"{word} = {stop.low} to {stop.high} are"
+    peak += " as good within its noise."
     if stop.over_optimised:
-        share = "" if math.isnan(stop.relative) else f", {100 * stop.relative:.0f} % of what was gained"
-        why = (
-            f"{peak}. Beyond, it falls by {stop.fall.value:.3g} to the end{share}, while the subject's own score rises."
-        )
+        why = f"{peak} Beyond, it falls by {stop.fall.value:.3g} to the end{_relative(stop.relative)}, while the "
+        why += "subject's own score rises."
         steep = math.isnan(stop.relative) or stop.relative >= 0.25 or not gained
-        return (
-            "bad" if steep else "warn",
-            why,
-            f"Stop at {word} = {stop.low} to {stop.n}; penalise disagreement of members.",
-        )
+        reach = str(stop.n) if stop.low == stop.n else f"{stop.low} to {stop.n}"
+        return "bad" if steep else "warn", why, f"Stop at {word} = {reach}; penalise disagreement of members."
     if not gained:
-        return (
-            "warn",
-            f"{peak}. It does not rise by more than noise.",
-            "Optimising this reward buys nothing; relabel or refit.",
-        )
-    return "ok", f"{peak}. No fall beyond noise up to the end.", ""
+        return "warn", f"{peak} It does not rise by more than noise.", _BUYS_NOTHING
+    return "ok", f"{peak} No fall beyond noise up to the end.", ""
+
+
+_BUYS_NOTHING = "Optimising this reward buys nothing that the gold reward sees: label more, or fit it anew."
+
+
+def _relative(share: float) -> str:
+    if math.isnan(share):
+        return ""
+    return f", {100 * share:.0f} % of what was gained" if share < 2 else f", {share:.1f} times what was gained"
 
 
 def _table(course: Course, stop: Stop, word: str) -> Table:

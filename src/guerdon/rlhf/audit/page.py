@@ -167,9 +167,9 @@ def _intervals(drawing: Plain, ident: str) -> Figure:
     scale = _across([*line["x"], *line["low"], *line["high"], *drawing["marks"]])
     base = 40 * len(drawing["names"]) + 6
     parts = _grid(scale, base)
-    for place in drawing["marks"]:
-        parts.append(mark('<path class="line c1" d="M{} 4V{}"/>', f"{scale(place):.1f}", base))
     for row, name in enumerate(drawing["names"]):
+        for place in drawing["marks"]:
+            parts.append(mark('<path class="line c1" d="M{} {}v18"/>', f"{scale(place):.1f}", 40 * row + 21))
         parts += _interval(scale, row, name, *(line[part][row] for part in ("x", "low", "high")))
     parts.append(mark('<text class="axis mid" x="{}" y="{}">{}</text>', WIDTH // 2, base + 38, drawing["across"]))
     svg = framed(ident, drawing["title"], drawing["says"], base + 44, joined(parts))
