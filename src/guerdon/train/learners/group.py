@@ -185,6 +185,8 @@ class GRPO(GroupLearner):
         sd_eps: added to the sd.
         unbiased_kl: multiply the divergence by the ratio, so that its gradient is that of KL(pi ‖ pi_ref)
             (DeepSeek-V3.2, arXiv 2512.02556; and TRL 1.16 unless told otherwise).
+        on_policy: take ratios as 1, whatever log-probabilities were noted when the answers were drawn; for a single
+            step on answers of the present policy, where those differ by rounding only.
     """
 
     scale: Scale = "group"
@@ -192,6 +194,12 @@ class GRPO(GroupLearner):
     importance: Literal["token", "sequence"] = "token"
     sd_eps: float = 1e-4
     unbiased_kl: bool = False
+    on_policy: bool = False
+
+    def __post_init__(self) -> None:
+        if self.on_policy and (self.epochs > 1 or self.minibatch is not None):
+            got = f"got {self.epochs} epochs and minibatch {self.minibatch}"
+            raise ConfigError("a single step is on policy", got, "Set on_policy=False")
 
     def advantages(self, rollouts: Rollouts) -> Floats:
         """(n,) scores relative to their groups."""
@@ -203,7 +211,8 @@ class GRPO(GroupLearner):
         weights, tokens = self._token_weights(some)
 
         def loss(values: Any, mask: Any, which: list[int]) -> Any:
-            old, weight = fitted(some.logprobs, which, values), fitted(weights, which, values)
+            old = values.detach() if self.on_policy else fitted(some.logprobs, which, values)
+            weight = fitted(weights, which, values)
             lead = fitted(advantages[:, None], which, values[:, :1])
             now = self._ratios(values, old, mask)
             ratio = (now - old).detach().exp()
