@@ -96,7 +96,11 @@ def export(compared: Sequence[Compared], out: Path) -> None:
 
 
 def generator_of(options: argparse.Namespace) -> Generator:
-    """The generator that `--model` names: `tiny:FOLDER`, `policy:FOLDER-or-hub-id`, or a spec of `guerdon.lm`."""
+    """The generator that `--model` names.
+
+    `desk:SEED` is the policy of a desk in the tiny text world, learned on the spot, `tiny:FOLDER` a saved one,
+    `policy:FOLDER` (or a hub id) a causal model of transformers, and anything else a spec of `guerdon.lm`.
+    """
     from guerdon.systems.tree_preference import generators
 
     kind, _, rest = options.model.partition(":")
@@ -104,6 +108,10 @@ def generator_of(options: argparse.Namespace) -> Generator:
         from guerdon.train.tiny import TinyLM
 
         return generators.FromTiny(TinyLM.load(Path(rest)))
+    if kind == "desk":
+        from guerdon.rlhf.desk import Desk
+
+        return generators.FromTiny(Desk.make(_whole(rest, options.model)).policy)
     if kind == "policy":
         return _policy(rest, options)
     from guerdon.lm import open_model
@@ -173,7 +181,7 @@ def preference_of(name: str, seed: int) -> Preference:
 
 def _whole(text: str, name: str) -> int:
     if not text.isdigit():
-        raise ConfigError("a judge with the seed of its world", f"got {name!r}", "Write gold:1")
+        raise ConfigError("the seed of a world", f"got {name!r}", "Write gold:1, simulated:1 or desk:1")
     return int(text)
 
 
@@ -218,9 +226,9 @@ def _regimes(options: argparse.Namespace) -> None:
     per_type, biases = (1.5, 3.0, 6.0, 12.0), (0.1, 1.0, 10.0)
     found = table(Setting(types=options.types, seed=options.seed), per_type, biases)
     _say(["chain / tree distance (above 1 the tree is better), one and two responses a type"])
-    _say(["  n/M   " + "".join(f"F = {bias:<10g}" for bias in biases)])
+    _say([("  n/M   " + "".join(f"F = {bias:<10g}" for bias in biases)).rstrip()])
     for each, row in zip(per_type, found, strict=True):
-        _say([f"  {each:<6g}" + "".join(f"{one:.2f} / {two:.2f}   " for one, two in row)])
+        _say([(f"  {each:<6g}" + "".join(f"{one:.2f} / {two:.2f}   " for one, two in row)).rstrip()])
 
 
 def _say(lines: Sequence[str]) -> None:
@@ -234,8 +242,12 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("collect", help="grow trees, compare leaves, write a preference file")
     one.set_defaults(run=_collect)
     add = one.add_argument
-    add("--prompts", required=True, help="a .jsonl, .json, .parquet, .csv or .txt file, or hub:NAME[:CONFIG]:SPLIT")
-    add("--model", required=True, help="tiny:FOLDER, policy:FOLDER or hub id, http://host:port/v1#id, smollm2, ...")
+    add(
+        "--prompts",
+        required=True,
+        help="a .jsonl, .json, .parquet, .csv or .txt file, hub:NAME[:CONFIG]:SPLIT, or tiny",
+    )
+    add("--model", required=True, help="desk:SEED, tiny:FOLDER, policy:FOLDER or hub id, http://host:port/v1#id, ...")
     add("--judge", required=True, help="answer, reward:FILE.py, gold:SEED, simulated:SEED, none, or a model as above")
     add("--out", required=True, type=Path, help="preference file; the journal beside it ends in .trees")
     add("--topology", choices=("tree", "chain"), default="tree", help="chain: independent responses")

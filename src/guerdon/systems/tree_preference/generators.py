@@ -87,8 +87,13 @@ class FromPolicy:
             self.policy, asked, stream(seed, "tree-policy"), most=self.most, end=end, pad=pad,
             temperature=temperature, top_p=self.top_p,
         )  # fmt: skip
-        rows = [row[:n].tolist() for row, n in zip(drawn.ids, drawn.lengths, strict=True)]
-        found: list[str | None] = [self.tokenizer.decode(row, skip_special_tokens=True) for row in rows]
+        begun = self.tokenizer(list(prefixes), add_special_tokens=False)["input_ids"]
+        found: list[str | None] = []
+        for ids, row, n in zip(begun, drawn.ids, drawn.lengths, strict=True):
+            # read with what came before: by itself a tokenizer may drop the space in front of the first word
+            head = self.tokenizer.decode(ids, skip_special_tokens=True)
+            whole = self.tokenizer.decode([*ids, *row[:n].tolist()], skip_special_tokens=True)
+            found.append(whole[len(head) :])
         return found
 
     def count(self, texts: Sequence[str]) -> list[int]:

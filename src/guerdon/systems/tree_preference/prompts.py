@@ -18,13 +18,14 @@ def load(place: str, most: int | None = None) -> list[tuple[str, Any]]:
 
     Args:
         place: a `.jsonl`, `.json`, `.parquet`, `.csv` or `.txt` file (a prompt a line), or `hub:NAME[:CONFIG]:SPLIT`
-            for `datasets.load_dataset`, where NAME may be a local folder.
+            for `datasets.load_dataset`, where NAME may be a local folder; or `tiny`, the prompts of the tiny text
+            world.
         most: of them at most.
 
     Raises:
         ConfigError: the file cannot be read, or a row has no prompt.
     """
-    rows = _hub(place[4:]) if place.startswith("hub:") else _file(Path(place))
+    rows = _tiny() if place == "tiny" else _hub(place[4:]) if place.startswith("hub:") else _file(Path(place))
     found: dict[str, Any] = {}
     for k, row in enumerate(rows, 1):
         prompt, key = prompt_and_key(row, f"{place.rpartition('/')[2]}, row {k}")
@@ -63,6 +64,12 @@ def prompt_and_key(row: Mapping[str, Any], where: str = "row") -> tuple[str, Any
         f"got the fields {', '.join(map(str, row))[:100] or 'none'}",
         "Rename the fields",
     )
+
+
+def _tiny() -> Iterator[Mapping[str, Any]]:
+    from guerdon.worlds.tiny_text import STYLES, TOPICS
+
+    yield from ({"prompt": f"{topic} {style}"} for topic in TOPICS for style in STYLES)
 
 
 def _file(path: Path) -> Iterator[Mapping[str, Any]]:
