@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from guerdon.core.algebra import ensemble
+from guerdon.core.algebra import ensemble, ranked
 from guerdon.core.preference import Choice, Preference
 from guerdon.core.reward import ANY, Reward, reward
 from guerdon.core.score import Score
@@ -190,6 +190,15 @@ def test_a_reward_that_fails_on_everything_is_not_measured_and_does_not_stop_the
     result = audit(broken, ROWS, limit=60)
     assert result.finding("coverage").verdict == "bad"
     assert {v for name, v in verdicts(result).items() if name != "coverage"} == {"not measured"}
+
+
+def test_a_reward_of_groups_sees_pairs_as_groups():
+    result = audit(howto.oracle.by_group(ranked), ROWS, limit=300)
+    told = verdicts(result)
+    assert told["accuracy"] == "ok"
+    assert result.finding("accuracy").number("agreement") > 0.7
+    assert {told[name] for name in ("batches", "calls", "exploits", "edits", "contrast")} == {"not measured"}
+    assert "groups as a whole" in result.finding("exploits").why
 
 
 # ---- members, position, lineage --------------------------------------------------------------------------------------

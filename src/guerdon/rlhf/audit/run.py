@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from guerdon.core.errors import ConfigError, GuerdonError, did_you_mean
@@ -61,6 +62,7 @@ class Audit:
         name: of the reward.
         recipe: what it is, as plain data; None where it does not say.
         source: of the data.
+        digest: of the pairs that were used.
         rows: pairs that were used.
         prompts: different ones among them.
         left_out: rows that were not used, by reason.
@@ -72,6 +74,7 @@ class Audit:
     name: str
     recipe: Json
     source: str
+    digest: str
     rows: int
     prompts: int
     left_out: Mapping[str, int]
@@ -107,6 +110,7 @@ class Audit:
             "reward": {"name": self.name, "recipe": self.recipe},
             "data": {
                 "source": self.source,
+                "digest": self.digest,
                 "rows": self.rows,
                 "prompts": self.prompts,
                 "left out": dict(self.left_out),
@@ -116,6 +120,7 @@ class Audit:
             "count": {name: self.count.get(name, 0) for name in ORDER},
             "findings": [each.plain() for each in self.findings],
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+            "versions": {name: version(name) for name in ("guerdon", "numpy", "scipy")},
         }
 
 
@@ -162,7 +167,16 @@ def audit(
         seconds[name] = time.perf_counter() - begun
     prompts = int(subject.groups.max()) + 1
     return Audit(
-        thing.name, _recipe(thing), source, len(subject), prompts, subject.left_out, seed, tuple(findings), seconds
+        name=thing.name,
+        recipe=_recipe(thing),
+        source=source,
+        digest=subject.digest(),
+        rows=len(subject),
+        prompts=prompts,
+        left_out=subject.left_out,
+        seed=seed,
+        findings=tuple(findings),
+        seconds=seconds,
     )
 
 

@@ -96,6 +96,8 @@ class Subject:
         """
         if self.reward is None:
             raise ConfigError("a reward, which scores answers", f"{self.name} compares pairs", "Skip this probe")
+        if self.reward.unit == "group":
+            raise ConfigError("a reward of single answers", f"{self.name} judges groups as a whole", "Skip this probe")
         return self.reward(cases_of(prompts, answers, None if places is None else [self.keys[k] for k in places]))
 
     def score(self, prompts: Sequence[Text], answers: Sequence[Text], places: Sequence[int] | None = None) -> Floats:
@@ -117,9 +119,13 @@ class Subject:
 
     @cached_property
     def scored(self) -> tuple[list[Score], list[Score]]:
-        """Scores of both sides."""
+        """Scores of both sides; a reward of groups sees the two sides of a row as a group."""
+        if self.reward is None:
+            raise ConfigError("a reward, which scores answers", f"{self.name} compares pairs", "Skip this probe")
         rows, places = self.rows, [*range(len(self))] * 2
-        found = self.judged([*rows.prompt, *rows.prompt], [*rows.first, *rows.second], places)
+        keys = [self.keys[k] for k in places]
+        cases = cases_of([*rows.prompt, *rows.prompt], [*rows.first, *rows.second], keys, [*map(str, places)])
+        found = self.reward(cases)
         return found[: len(rows)], found[len(rows) :]
 
     @cached_property
@@ -164,6 +170,14 @@ class Subject:
 
     # ---- what the labels say -----------------------------------------------------------------------------------------
 
+    def digest(self) -> str:
+        """A name for the labelled pairs, whichever side is first."""
+        rows = []
+        for k, decided in enumerate(self.rows.decided.tolist()):
+            sides = [key_of(self.side(k)), key_of(self.side(k, False))]
+            rows.append([key_of(self.rows.prompt[k]), *(sides if decided else sorted(sides)), decided])
+        return digest(rows)
+
     @cached_property
     def groups(self) -> Ints:
         """(n,) the number of each row's prompt: rows of one prompt are not independent."""
@@ -199,13 +213,17 @@ class Subject:
 
 
 def cases_of(
-    prompts: Sequence[Text], answers: Sequence[Text], keys: Sequence[Mapping[str, Any]] | None = None
+    prompts: Sequence[Text],
+    answers: Sequence[Text],
+    keys: Sequence[Mapping[str, Any]] | None = None,
+    groups: Sequence[str] | None = None,
 ) -> list[Case]:
     """Prompts with answers as a reward takes them; answers to equal prompts are of one task."""
     found = []
     for k, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
         name = f"prompt/{digest(key_of(prompt))[:16]}"
-        found.append(Case(Task(name, {"prompt": prompt}), Answer(name, answer), keys[k] if keys else None))
+        note = {"group": groups[k]} if groups else {}
+        found.append(Case(Task(name, {"prompt": prompt}), Answer(name, answer, note=note), keys[k] if keys else None))
     return found
 
 
