@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -11,13 +12,13 @@ import numpy.typing as npt
 from guerdon.core.rng import stream
 from guerdon.prefer.models import RewardModel
 from guerdon.rlhf.desk import MOST, Score
-from guerdon.rlhf.probing import Centroids
 from guerdon.systems.mrmbench.desk import Study
 from guerdon.train.kl import FixedKL
 from guerdon.train.learners import PPO
 from guerdon.train.loop import train
 from guerdon.train.rollouts import Sampling
 from guerdon.train.sampling import Drawn
+from guerdon.train.tiny import TinyLM
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Rule: TypeAlias = Literal["all", "near", "random"]
@@ -30,16 +31,16 @@ class Trusted:
     Args:
         score: of prompts and answers.
         distance: d_min of prompts and answers (n,).
-        threshold: d_tau.
-        rule: "near" keeps what is near, "random" drops as many at random, "all" drops nothing.
-        seed: draws whom "random" drops.
+        threshold: d_tau; infinite drops nothing.
+        shares: of each call in turn, to drop at random instead: what another run dropped.
+        seed: draws them.
         dropped: shares of each call that were dropped.
     """
 
     score: Score
     distance: Any
-    threshold: float
-    rule: Rule = "near"
+    threshold: float = np.inf
+    shares: Sequence[float] | None = None
     seed: int = 0
     dropped: list[float] = field(default_factory=list)
 
@@ -47,60 +48,89 @@ class Trusted:
         """Scores (n,), nan where dropped."""
         told = np.array(self.score(prompts, drawn), float)
         far = np.asarray(self.distance(prompts, drawn)) > self.threshold
-        if self.rule == "random":
-            far = stream(self.seed, "trusted", len(self.dropped)).permutation(far)
-        if self.rule == "all":
-            far = np.zeros(len(told), bool)
+        if self.shares is not None:
+            call = len(self.dropped)
+            order = stream(self.seed, "trusted", call).permutation(len(told))
+            far = order < round(self.shares[call] * len(told))
         self.dropped.append(float(far.mean()))
         told[far] = np.nan
         return told
 
 
-def trusted(study: Study, model: RewardModel, centroids: Centroids, rule: Rule, quantile: float = 0.95) -> Trusted:
-    """The score of a reward model in a study's world, by one rule; d_tau is a quantile of validation samples."""
-    desk = study.desk
-
-    def distance(prompts: Any, drawn: Drawn) -> Floats:
-        return centroids.nearest(model.features(desk.rows(prompts, drawn)))
-
-    threshold = study.threshold(model, centroids, quantile)
-    return Trusted(desk.score_of(model), distance, threshold, rule, study.seed)
-
-
-def run(
-    study: Study, rule: Rule, *, iterations: int = 80, batch: int = 128, kind: str = "noise 0.25"
-) -> dict[str, float]:
-    """PPO against a reward model under one rule, and what became of the gold reward.
+@dataclass(frozen=True, kw_only=True)
+class Dynamic:
+    """PPO against a reward model whose rewards are not to be trusted everywhere.
 
     Args:
-        study: the world.
-        rule: which answers teach.
+        kind: of the reward model, a name in `KINDS`.
         iterations: of PPO.
         batch: answers of each.
-        kind: of the reward model, a name in `KINDS`.
-
-    Returns:
-        Gold and learned reward of the last policy, their gain over the first, and the share that was dropped.
+        kl: weight of the penalty on the divergence.
+        quantile: of d_min on validation samples, which sets d_tau.
     """
+
+    kind: str = "noise 0.25"
+    iterations: int = 80
+    batch: int = 128
+    kl: float = 0.1
+    quantile: float = 0.95
+
+    def measures(self, study: Study, rule: Rule) -> dict[str, float]:
+        """What became of the gold reward under one rule.
+
+        Args:
+            study: the world.
+            rule: "near" drops answers beyond d_tau, "random" as many in each iteration at random, "all" none.
+
+        Returns:
+            Gold reward of the last policy and its gain, the gain in the learned reward, and what was dropped.
+        """
+        model = study.model(self.kind).standardised(study.pool[0])
+        centroids = study.centroids(model)
+        score, desk = study.desk.score_of(model), study.desk
+        threshold = study.threshold(model, centroids, self.quantile)
+
+        def distance(prompts: Any, drawn: Drawn) -> Floats:
+            return centroids.nearest(model.features(desk.rows(prompts, drawn)))
+
+        trusted = Trusted(score, distance, np.inf if rule == "all" else threshold, seed=study.seed)
+        last = self._trained(study, trusted)
+        if rule == "random":
+            trusted = Trusted(score, distance, shares=trusted.dropped, seed=study.seed)
+            last = self._trained(study, trusted)
+        return _gained(study, model, last) | {
+            "dropped": float(np.mean(trusted.dropped)),
+            "dropped at the end": float(np.mean(trusted.dropped[-max(1, self.iterations // 10) :])),
+            "threshold": threshold,
+        }
+
+    def _trained(self, study: Study, score: Trusted) -> TinyLM:
+        learner = PPO(lr=1e-3, critic_lr=3e-3, epochs=2, minibatch=64, kl=FixedKL(weight=self.kl))
+        policy, asked = study.desk.learner(), study.desk.prompts(2_000, "mrmbench", "ppo")
+        made = train(
+            policy,
+            learner,
+            asked,
+            score,
+            iterations=self.iterations,
+            batch=self.batch,
+            sampling=Sampling(most=MOST),
+            seed=study.seed,
+        )
+        return policy.model_of(made.state.policy)
+
+
+def _gained(study: Study, model: RewardModel, last: TinyLM) -> dict[str, float]:
+    """Rewards of a policy on prompts of its own, and what they are more than those of the first."""
     desk = study.desk
-    model = study.model(kind).standardised(study.pool[0])
-    score = trusted(study, model, study.centroids(model), rule)
-    learner = PPO(lr=1e-3, critic_lr=3e-3, epochs=2, minibatch=64, kl=FixedKL(weight=0.03))
-    policy, asked = desk.learner(), desk.prompts(2_000, "mrmbench", "ppo")
-    made = train(
-        policy, learner, asked, score, iterations=iterations, batch=batch, sampling=Sampling(most=MOST), seed=study.seed
-    )
-    last = policy.model_of(made.state.policy)
     asked = desk.prompts(1_024, "mrmbench", "after")
     before, after = (desk.draw(asked, "mrmbench", "after", policy=each) for each in (None, last))
     gold, first = desk.gold(asked, after).mean(), desk.gold(asked, before).mean()
-    proxy = model.scores(desk.rows(asked, after)).mean() - model.scores(desk.rows(asked, before)).mean()
+    learned = [model.scores(desk.rows(asked, each)).mean() for each in (before, after)]
+    moved = (after.logprobs - desk.policy.logprobs(asked, after.ids)).sum(1).mean()
     return {
         "gold": float(gold),
         "gold gained": float(gold - first),
-        "reward gained": float(proxy),
-        "dropped": float(np.mean(score.dropped)),
-        "dropped at the end": float(np.mean(score.dropped[-max(1, iterations // 10) :])),
-        "threshold": score.threshold,
-        "kl": float(made.history[-1].get("kl", np.nan)),
+        "reward gained": float(learned[1] - learned[0]),
+        "kl": float(moved),
     }
