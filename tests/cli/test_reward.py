@@ -55,7 +55,7 @@ def test_fit_then_score(guerdon: Guerdon, tmp_path: Path) -> None:
     assert code == 0
     assert "member 1" in said
     assert "combined" in said
-    assert "guerdon reward audit mine" in said
+    assert "guerdon reward audit mine --data mine/held-out.jsonl" in said
     code, _, error = guerdon("fit", "pairs.jsonl", "--out", "mine")
     assert code == 2
     assert "--fresh" in error

@@ -98,7 +98,8 @@ def _tell_fit(made: Any, found: Any, to: str, seconds: float, json: bool) -> Non
     show.print(out.table("", columns, rows))
     for reason, count in dropped.items():
         show.print(f"left out {count:,}: {out.clean(reason)}", markup=False)
-    line = f"\n{made.rows:,} pairs in {seconds:.0f} s. Next: guerdon reward audit {to}"
+    held = f" --data {Path(to) / 'held-out.jsonl'}" if made.held_out else " --data OTHER_PAIRS"
+    line = f"\n{made.rows:,} pairs in {seconds:.0f} s. Next: guerdon reward audit {to}{held}"
     show.print(out.clean(line), markup=False, soft_wrap=True)
 
 

@@ -22,6 +22,7 @@ from guerdon.core.plain import Json, canonical, digest
 from guerdon.core.recipe import recipe
 from guerdon.core.rng import stream
 from guerdon.prefer.ensembles import Mode, combined, standardised, strength_by_folds
+from guerdon.prefer.files import write
 from guerdon.prefer.models import Backbone, Body, Vectors
 from guerdon.prefer.pairs import Pairs
 from guerdon.prefer.sets import PreferenceSet, key_of
@@ -35,6 +36,7 @@ Told: TypeAlias = Callable[[int, int], None]
 OBJECTIVES: tuple[str, ...] = get_args(Objective)
 BY_STRENGTH = ("flip", "soft")
 TRAINING = "training"
+HELD_OUT = "held-out.jsonl"
 FEW_PROMPTS = 100
 """With fewer prompts than these, pairs are held out by chance rather than by prompt."""
 
@@ -133,7 +135,9 @@ def fit_reward(
     fresh: bool = False,
     told: Told | None = None,
 ) -> FittedReward:
-    """Learn a reward and keep it; called again after it was killed, it goes on from its last epoch.
+    """Learn a reward and keep it, with the held-out pairs in `held-out.jsonl` beside it.
+
+    Called again after it was killed, it goes on from its last epoch.
 
     Args:
         data: preferences; those without a choice are left out, ties are half.
@@ -161,6 +165,8 @@ def fit_reward(
     table = (*_table(reward, watched, pairs),)
     lineage = _lineage(settings, pairs, len(watched), table)
     reward = replace(reward, lineage=lineage).save(folder)
+    if len(held):
+        write(held, folder / HELD_OUT)
     shutil.rmtree(folder / TRAINING)
     return FittedReward(reward, table, len(pairs), len(watched), made.history)
 
