@@ -11,13 +11,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from guerdon.core.algebra import ensemble  # noqa: E402
 from guerdon.core.errors import ConfigError  # noqa: E402
-from guerdon.prefer.models import RewardModel  # noqa: E402
+from guerdon.prefer.models import LearnedReward, RewardModel  # noqa: E402
 from guerdon.prefer.pairs import Pairs  # noqa: E402
 from guerdon.rlhf.audit import Extras, audit  # noqa: E402
-from guerdon.rlhf.audit.models import drawn_by, drawn_by_model, encoder_of  # noqa: E402
+from guerdon.rlhf.audit.models import _ids, drawn_by, drawn_by_model, encoder_of  # noqa: E402
 from guerdon.rlhf.encoding import Words  # noqa: E402
-from guerdon.rlhf.kept import KeptReward  # noqa: E402
+from guerdon.rlhf.kept import KeptReward, load  # noqa: E402
 from guerdon.rlhf.overoptimisation import Samples  # noqa: E402
 from guerdon.train.tiny_nets import TinyTransformer  # noqa: E402
 
@@ -55,6 +56,22 @@ def test_members_features_precision_and_alarm_are_measured(kept):
     assert told["best-of-n"].number("members' variance, end over start") > 0
     assert told["lineage"].verdict == "not measured"
     assert result.document()["reward"]["recipe"]["kind"].endswith("KeptReward")
+
+
+def test_an_ensemble_of_learned_rewards_is_probed_like_a_kept_one(kept):
+    def encode(cases):
+        return kept.encoding.rows([c.task.data["prompt"] for c in cases], [c.answer.content for c in cases])
+
+    parts = [LearnedReward(member, encode) for member in kept.members]
+    columns = {f"size_{side}": np.array([float(len(t)) for t in getattr(ROWS, side)]) for side in ("first", "second")}
+    rows = replace(ROWS, columns=columns)
+    one, two = (audit(thing, rows, only=["strength", "dimensions"]) for thing in (ensemble(parts, "uwo"), kept))
+    for probe in ("strength", "dimensions"):
+        assert one.finding(probe).numbers == two.finding(probe).numbers
+        assert one.finding(probe).tables == two.finding(probe).tables
+    alone = audit(parts[0], ROWS, only=["batches", "strength"])
+    assert alone.finding("batches").number("largest change in bfloat16, in sd") > 1e-6
+    assert alone.finding("strength").verdict == "not measured"
 
 
 def test_the_very_labels_that_trained_it_are_known_by_their_digest(kept):
@@ -104,3 +121,24 @@ def test_models_of_transformers_encode_and_answer(folder):
     assert [len(each) for each in one.answers] == [3, 3]
     assert len({text for each in one.answers for text in each}) > 1
     assert all("<eos>" not in text for each in one.answers for text in each)
+
+
+def test_a_chat_template_is_used_where_there_is_one(folder):
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    plain = _ids(tokenizer, "sell the boat")
+    tokenizer.chat_template = "{% for m in messages %}how {{ m['content'] }}{% endfor %}"
+    assert _ids(tokenizer, "sell the boat") == [*tokenizer("how")["input_ids"], *plain]
+
+
+def test_a_classifier_of_the_hub_is_audited_in_both_precisions(folder, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path)
+    config = transformers.AutoConfig.from_pretrained(folder)
+    config.num_labels, config.pad_token_id = 1, 0
+    torch.manual_seed(1)
+    transformers.LlamaForSequenceClassification(config).save_pretrained(tmp_path)
+    result = audit(load(tmp_path), ROWS, only=["coverage", "batches", "calls"], limit=60)
+    told = {each.probe: each.verdict for each in result.findings}
+    assert told == {"coverage": "ok", "batches": "ok", "calls": "ok"}
+    assert result.finding("batches").number("largest change in bfloat16, in sd") > 1e-6

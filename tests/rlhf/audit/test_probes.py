@@ -304,6 +304,29 @@ def test_a_known_peak_is_found_and_a_clean_course_is_ok():
     assert ok.verdict == "ok"
 
 
+def test_too_few_answers_are_not_measured():
+    few = Samples(["p", "q"], [[], []], np.ones((2, 3)), np.ones((2, 3)))
+    finding = found(howto.oracle, "best-of-n", extras=Extras(samples=few)).finding("best-of-n")
+    assert finding.verdict == "not measured"
+    assert "4 answers are needed" in finding.why
+    bare = Samples(["p"] * 3, [[]] * 3, np.full((3, 8), np.nan), np.ones((3, 8)))
+    finding = found(howto.oracle, "best-of-n", extras=Extras(samples=bare)).finding("best-of-n")
+    assert finding.verdict == "not measured"
+
+
+def test_a_reward_that_refuses_tricks_is_not_accused():
+    real = {*ROWS.first, *ROWS.second}
+
+    @reward(range=ANY)
+    def strict(prompt, text):
+        return howto.gold(prompt, text) if text in real else None
+
+    result = found(strict, "exploits", "edits")
+    assert result.finding("exploits").verdict == "ok"
+    assert "refuses them all" in result.finding("exploits").why
+    assert result.finding("edits").verdict == "not measured"
+
+
 def test_texts_are_scored_by_the_subject_and_judged_by_the_gold_reward():
     rng = np.random.default_rng(3)
     prompts = howto.PROMPTS[:30]

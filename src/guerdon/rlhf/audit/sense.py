@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from guerdon.prefer.models import LearnedReward
 from guerdon.prefer.sets import Text
 from guerdon.rlhf.audit.estimates import Floats
 from guerdon.rlhf.audit.extras import Extras
@@ -22,7 +23,7 @@ from guerdon.rlhf.audit.findings import (
     percent,
     spread,
 )
-from guerdon.rlhf.audit.subject import Subject, shown
+from guerdon.rlhf.audit.subject import Subject, cases_of, shown
 from guerdon.rlhf.contrast import (
     BAND,
     Consistency,
@@ -172,12 +173,15 @@ def dimensions(subject: Subject) -> Finding:
 
 
 def _features(subject: Subject) -> Floats | None:
-    """(2n, d) of first and second sides; None where the reward exposes none."""
+    """(2n, d) of first and second sides; of an ensemble, those of its first member; None where there are none."""
     rows, reward = subject.rows, subject.thing
+    reward = next((each for each in getattr(reward, "rewards", ()) if isinstance(each, LearnedReward)), reward)
     prompts: Sequence[Text] = [*rows.prompt, *rows.prompt]
     answers: Sequence[Text] = [*rows.first, *rows.second]
     if isinstance(reward, KeptReward):
         return np.asarray(reward.members[0].features(reward.encoding.rows(prompts, answers)), float)
+    if isinstance(reward, LearnedReward):
+        return np.asarray(reward.model.features(reward.encode(cases_of(prompts, answers))), float)
     made = getattr(reward, "features", None)
     return np.asarray(made(prompts, answers), float) if callable(made) else None
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from guerdon.core.reward import Reward
+from guerdon.prefer.models import LearnedReward, RewardModel
 from guerdon.prefer.sets import Text
 from guerdon.rlhf.audit.estimates import Floats
 from guerdon.rlhf.audit.findings import Finding, Number, Table, Verdict, not_measured
 from guerdon.rlhf.audit.subject import Subject, shown
-from guerdon.rlhf.kept import KeptReward
+from guerdon.rlhf.kept import Classifier, KeptReward
 
 PAIRS = 24
 """Pairs that are scored again."""
@@ -43,7 +46,7 @@ def batches(subject: Subject) -> Finding:
         _row(name, base, told, subject.sd)
         for name, told in (("alone", alone), ("shuffled", mixed), ("beside a long answer", beside))
     ]
-    half = _half(subject, prompts, answers, base)
+    half = _half(subject, prompts, answers, places, base)
     largest = max(row[1] for row in rows)
     turned = sum(int(row[2]) for row in rows)
     verdict: Verdict = "ok" if largest <= ROUNDING else "warn" if largest <= LARGE and not turned else "bad"
@@ -90,23 +93,33 @@ def _row(name: str, base: Floats, told: Floats, sd: float) -> tuple[str, float, 
 
 
 def _half(
-    subject: Subject, prompts: Sequence[Text], answers: Sequence[Text], base: Floats
+    subject: Subject, prompts: Sequence[Text], answers: Sequence[Text], places: Sequence[int], base: Floats
 ) -> tuple[str, float, int] | None:
-    """The same for the weights and sums of a kept reward in bfloat16; None where it is none, or cannot be cast."""
-    reward = subject.reward
-    if not isinstance(reward, KeptReward):
+    """The same for a learned reward that computes in bfloat16; None where it is none, or cannot."""
+    try:
+        half = in_half(subject.thing)
+        if half is None:
+            return None
+        told = replace(subject, thing=half).score(prompts, answers, places)
+    except (RuntimeError, TypeError):  # a body that computes in one precision only
+        return None
+    return None if np.isnan(told).all() else _row("in bfloat16", base, told, subject.sd)
+
+
+def in_half(thing: object) -> Reward | None:
+    """A learned reward with its weights, and so its sums, in bfloat16; None for any other."""
+    if not isinstance(thing, (KeptReward, LearnedReward, Classifier)):
         return None
     import torch
 
-    try:
-        cast = [
-            replace(member, weights={name: each.to(torch.bfloat16) for name, each in member.weights.items()})
-            for member in reward.members
-        ]
-        told = replace(reward, members=tuple(cast)).scores(prompts, answers)
-    except (RuntimeError, TypeError):  # a body that computes in one precision only
-        return None
-    return _row("in bfloat16", base, told, subject.sd)
+    def cast(model: RewardModel) -> RewardModel:
+        return replace(model, weights={name: each.to(torch.bfloat16) for name, each in model.weights.items()})
+
+    if isinstance(thing, KeptReward):
+        return replace(thing, members=tuple(map(cast, thing.members)))
+    if isinstance(thing, LearnedReward):
+        return replace(thing, model=cast(thing.model))
+    return replace(thing, model=copy.deepcopy(thing.model).to(torch.bfloat16))
 
 
 def calls(subject: Subject) -> Finding:
