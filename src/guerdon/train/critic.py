@@ -14,6 +14,7 @@ from guerdon.core.errors import ConfigError
 from guerdon.core.rng import stream
 from guerdon.train.policy import Adam, Packed, portions
 from guerdon.train.snapshots import Learning, Snapshot
+from guerdon.train.tiny_nets import TinyGRU, TinyTransformer
 
 Tensor: TypeAlias = Any
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -110,8 +111,10 @@ class Critic:
         ids = sent(packed.ids[:, :-1])
         real = sent(np.arange(ids.shape[1]) < packed.lengths[:, None])
         own = {name: each for name, each in weights.items() if name != HEADS}
-        causal = getattr(self.body, "causal", None)  # tiny nets are faster where padding need not be masked
-        hidden = causal(own, ids) if causal else self.body.hidden(own, ids, real)
+        if isinstance(self.body, (TinyGRU, TinyTransformer)):  # faster where padding need not be masked
+            hidden = self.body.causal(own, ids)
+        else:
+            hidden = self.body.hidden(own, ids, real)
         before = packed.starts[:, None] - 1 + np.arange(packed.chosen.shape[1])
         at = sent(np.minimum(before, ids.shape[1] - 1))[..., None].expand(-1, -1, hidden.shape[-1])
         return (hidden.gather(1, at) @ weights[HEADS].T) * sent(packed.there)[..., None]
