@@ -30,8 +30,8 @@ def test_padding_does_not_change_a_representation():
 
 def test_there_are_twelve_models_and_they_differ(study):
     assert len(KINDS) == 12
-    labels = {name: study.labels(kind).digest() for name, kind in KINDS.items() if kind.pairs}
-    assert len(set(labels.values())) == len(labels)
+    labels = [study.labels(kind).digest() for kind in KINDS.values() if kind.pairs == 8_000]
+    assert len(set(labels)) == len(labels) == 9
     assert len(study.labels(KINDS["500 pairs"])) == 300
 
 

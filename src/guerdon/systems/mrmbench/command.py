@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from guerdon.core.errors import ConfigError, GuerdonError
+from guerdon.prefer import files
 from guerdon.systems.mrmbench.features import Reader
 from guerdon.systems.mrmbench.table import confidence, probed, text, written
 from guerdon.systems.mrmbench.tasks import DIMENSIONS, LEVELS, Sample, build, from_helpsteer, from_safe_rlhf
@@ -27,20 +28,14 @@ def rows_of(name: str) -> Iterator[Mapping[str, Any]]:
         ConfigError: it cannot be read.
     """
     path = Path(name)
+    if path.exists() or path.suffix in (".json", ".jsonl", ".parquet", ".gz"):
+        yield from (row for _, row in files.rows_of(path))
+        return
     try:
-        if path.suffix == ".parquet" and path.exists():
-            import pyarrow.parquet as parquet
+        from datasets import load_dataset
 
-            yield from parquet.read_table(path).to_pylist()
-        elif path.exists():
-            told = path.read_text(encoding="utf-8")
-            whole = told.lstrip().startswith("[")
-            yield from json.loads(told) if whole else (json.loads(line) for line in told.splitlines() if line.strip())
-        else:
-            from datasets import load_dataset
-
-            where, _, split = name.partition(":")
-            yield from load_dataset(where, split=split or "train")
+        where, _, split = name.partition(":")
+        yield from load_dataset(where, split=split or "train")
     except (OSError, ValueError, ImportError) as error:
         do = "Give a .jsonl, .json or .parquet file, or a data set of the hub with the package datasets installed"
         raise ConfigError(f"rows of {path.name}", str(error)[:200], do) from None
@@ -74,9 +69,9 @@ def _probe(options: argparse.Namespace) -> None:
     reader = _reader(options)
     keep = options.keep or options.out / "features"
     lines = probed(reader, options.data, keep=keep, say=lambda told: print(told, file=sys.stderr, flush=True))
-    files = written(lines, reader.name, options.out)
+    made = written(lines, reader.name, options.out)
     print(json.dumps([line.row() for line in lines], indent=1) if options.json else text(lines))
-    print(f"{files[0]} and {files[1].name}", file=sys.stderr)
+    print(f"{made[0]} and {made[1].name}", file=sys.stderr)
 
 
 def _trust(options: argparse.Namespace) -> None:
