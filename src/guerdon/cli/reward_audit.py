@@ -129,7 +129,7 @@ def _write_doubtful(found: Audit, path: Path) -> None:
 
 
 def subject_named(ref: str) -> Reward | Preference:
-    """A reward or judge by what names it; a plain function becomes a reward of any range.
+    """A reward or judge by what names it; a plain function of an answer becomes a reward of any range.
 
     Raises:
         ConfigError: it is neither.
@@ -141,13 +141,21 @@ def subject_named(ref: str) -> Reward | Preference:
     found = _in_code(ref)
     if found is None:
         return load(ref)
-    if isinstance(found, type) and issubclass(found, (Reward, Preference)):
+    if callable(found) and not isinstance(found, (Reward, Preference)) and _makes_one(found):
         found = found()
     if isinstance(found, (Reward, Preference)):
         return found
-    if callable(found):
+    if callable(found) and not isinstance(found, type):
         return reward_of(found, ANY, frozenset())
-    raise ConfigError("a reward, a judge of pairs or a function", f"{ref} is a {type(found).__name__}", "Name another")
+    raise ConfigError("a reward, a judge of pairs or a function", f"{ref} is none as it stands", "Name one that is ready")
+
+
+def _makes_one(found: Any) -> bool:
+    """Whether it is a class, or a function that is called without anything: what it makes is meant."""
+    import inspect
+
+    needed = [each for each in inspect.signature(found).parameters.values() if each.default is each.empty]
+    return not needed
 
 
 def _in_code(ref: str) -> Any:
@@ -197,7 +205,7 @@ def _extras(
 def encoder_named(ref: str) -> Encoder:
     """Texts to vectors: a function by its name, or an encoder of transformers by folder or hub id."""
     found = _in_code(ref)
-    if callable(found):
+    if callable(found) and not isinstance(found, type):
         return found  # type: ignore[no-any-return]
     from guerdon.rlhf.audit.models import encoder_of
 
@@ -210,6 +218,6 @@ def _drawn(ref: str, rows: PreferenceSet, seed: int) -> Samples:
 
     found = _in_code(ref)
     prompts = list(dict.fromkeys(prompt for prompt in rows.prompt if isinstance(prompt, str)))[:POLICY_PROMPTS]
-    if callable(found):
+    if callable(found) and not isinstance(found, type):
         return drawn_by(found, prompts, DRAWN, seed)
     return drawn_by_model(ref, prompts, DRAWN, seed)

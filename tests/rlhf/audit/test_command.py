@@ -16,8 +16,9 @@ from guerdon.core.reward import Reward
 
 WORLD = '''
 import re
+from dataclasses import dataclass
 from guerdon.core.preference import FunctionPreference
-from guerdon.core.reward import ANY, reward
+from guerdon.core.reward import ANY, Reward, reward
 
 @reward(range=ANY)
 def right(prompt, text):
@@ -26,6 +27,21 @@ def right(prompt, text):
 
 def length(text):
     return len(text)
+
+@dataclass(frozen=True)
+class Sized(Reward):
+    most: int = 9
+    range: tuple = ANY
+
+    def judge(self, cases):
+        return [float(min(len(case.answer.content), self.most)) for case in cases]
+
+@dataclass(frozen=True)
+class Needy(Reward):
+    what: int
+
+def made():
+    return Sized(3)
 
 judge = FunctionPreference(lambda pair: "left" if len(pair.left.content) > len(pair.right.content) else "right")
 answer = 42
@@ -116,7 +132,9 @@ def test_what_is_named_is_made_a_reward_or_refused(world):
     assert isinstance(reward_audit.subject_named("mine.py:length"), Reward)
     assert isinstance(reward_audit.subject_named("mine.py:right"), Reward)
     assert isinstance(reward_audit.subject_named("mine.py:judge"), Preference)
-    for name in ("mine.py:answer", "mine.py:missing", "no.such.module:x", "nothing", "gone.py:x"):
+    assert reward_audit.subject_named("mine.py:Sized").most == 9
+    assert reward_audit.subject_named("mine.py:made").most == 3
+    for name in ("mine.py:Needy", "mine.py:answer", "mine.py:missing", "no.such.module:x", "nothing", "gone.py:x"):
         with pytest.raises(ConfigError):
             reward_audit.subject_named(name)
     for words in (["--gold", "mine.py:judge"], ["--only", "lenght"], ["--samples", "gone.jsonl"]):
