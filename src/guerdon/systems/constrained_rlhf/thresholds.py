@@ -84,6 +84,7 @@ class ThresholdSearch:
         share: of the iterations that a vertex may take.
         near: relative distance, in every component, within which a vertex counts as tried before.
         flat: standard deviation of the vertices' evaluations that ends the search.
+        most_lookups: looked up evaluations that end it: a simplex that finds only vertices it knows goes nowhere.
         simplex: the rules of the search.
     """
 
@@ -93,6 +94,7 @@ class ThresholdSearch:
     share: float = 0.125
     near: float = 0.05
     flat: float = 0.01
+    most_lookups: int = 100
     simplex: NelderMead = field(default_factory=NelderMead)
 
     def __post_init__(self) -> None:
@@ -110,12 +112,16 @@ class ThresholdSearch:
         policy = setting.policy()
         found = _load(folder, self._name(setting)) if folder else None
         now = found or self._start(setting, policy)
-        while now.state.iteration < self.iterations and self.simplex.spread(now.simplex) >= self.flat:
+        while self._goes_on(now):
             now = self._next(setting, policy, now)
             if folder:
                 _save(now, folder, self._name(setting))
         policy.load(now.best.policy)
         return now
+
+    def _goes_on(self, now: Search) -> bool:
+        left = now.state.iteration < self.iterations and now.lookups < self.most_lookups
+        return left and self.simplex.spread(now.simplex) >= self.flat
 
     def _start(self, setting: Setting, policy: Any) -> Search:
         state = setting.learner("xi-ppo", (1.0,) * len(setting.names)).start(policy, setting.seed)
