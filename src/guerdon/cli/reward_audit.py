@@ -147,7 +147,7 @@ def subject_named(ref: str) -> Reward | Preference:
         return found
     if callable(found) and not isinstance(found, type):
         return reward_of(found, ANY, frozenset())
-    raise ConfigError("a reward, a judge of pairs or a function", f"{ref} is none as it stands", "Name one that is ready")
+    raise ConfigError("a reward, a judge of pairs or a function", f"{ref} is none", "Name one that is ready")
 
 
 def _makes_one(found: Any) -> bool:
@@ -205,7 +205,7 @@ def _extras(
 def encoder_named(ref: str) -> Encoder:
     """Texts to vectors: a function by its name, or an encoder of transformers by folder or hub id."""
     found = _in_code(ref)
-    if callable(found) and not isinstance(found, type):
+    if callable(found):
         return found  # type: ignore[no-any-return]
     from guerdon.rlhf.audit.models import encoder_of
 
@@ -218,6 +218,6 @@ def _drawn(ref: str, rows: PreferenceSet, seed: int) -> Samples:
 
     found = _in_code(ref)
     prompts = list(dict.fromkeys(prompt for prompt in rows.prompt if isinstance(prompt, str)))[:POLICY_PROMPTS]
-    if callable(found) and not isinstance(found, type):
+    if callable(found):
         return drawn_by(found, prompts, DRAWN, seed)
     return drawn_by_model(ref, prompts, DRAWN, seed)
