@@ -44,27 +44,26 @@ class ConvexDA:
     seed: int = 0
 
     def __call__(self, responses: Sequence[str], synonyms: Synonyms, encode: Encoder) -> Augmented:
-        """Reword responses.
+        """Reword responses; those of equal responses are drawn once, and a vertex for each.
 
         Args:
             responses: the preferred ones.
             synonyms: other words for a word.
             encode: texts to vectors; of the rewordings.
         """
+        places = {text: k for k, text in enumerate(dict.fromkeys(responses))}
         made = [
             [reworded(text, synonyms, self.share, self._rng("words", k, i)) for i in range(self.variants)]
-            for k, text in enumerate(responses)
+            for text, k in places.items()
         ]
-        flat = [text for variants in made for text in variants]
-        vectors = np.asarray(encode(flat), float) if flat else np.zeros((0, 1))
+        vectors = np.asarray(encode([text for variants in made for text in variants]), float) if made else np.zeros(0)
+        corners = [hull(vectors[k * self.variants : (k + 1) * self.variants]) for k in range(len(made))]
         texts, ways = [], []
-        for k, variants in enumerate(made):
-            own = vectors[k * self.variants : (k + 1) * self.variants]
-            corners = hull(own)
-            rng = self._rng("vertex", k)
-            from_ = corners if corners is not None else np.arange(self.variants)
-            texts.append(variants[int(rng.choice(from_))])
-            ways.append("same" if texts[-1] == responses[k] else "random" if corners is None else "vertex")
+        for row, text in enumerate(responses):
+            variants, own = made[places[text]], corners[places[text]]
+            rng = self._rng("vertex", row)
+            texts.append(variants[int(rng.choice(np.arange(self.variants) if own is None else own))])
+            ways.append("same" if texts[-1] == text else "random" if own is None else "vertex")
         return Augmented(texts, ways)
 
     def _rng(self, *name: str | int) -> Rng:

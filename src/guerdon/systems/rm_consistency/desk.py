@@ -33,6 +33,7 @@ class Workshop:
         encoder: "minilm", "words", or another; see `sentence_encoder`.
         train: instructions to learn from.
         items: contrast items at most.
+        judged: unseen instructions with a pool to choose from.
         settings: of the training.
     """
 
@@ -40,6 +41,7 @@ class Workshop:
     encoder: str = "minilm"
     train: int = 100
     items: int = 150
+    judged: int = 40
     settings: Fit = FIT
 
     @cached_property
@@ -88,7 +90,7 @@ class Workshop:
     def contrasted(self, start: Pairs) -> Pairs:
         """Pairs with those of contrasts among training instructions added: `(i1, r1) > (i1, r2)`, both ways."""
         tasks = self.world.tasks[0]
-        items = self.contrasts(tasks, 2 * len(tasks))
+        items = self.contrasts(tasks, len(tasks))
         asked, right, wrong = [*items.i1, *items.i2], [*items.r1, *items.r2], [*items.r2, *items.r1]
         more = Pairs.of(self.rows(asked, right), self.rows(asked, wrong))
         return Pairs.of(start.chosen + more.chosen, start.rejected + more.rejected)
@@ -151,11 +153,10 @@ class Workshop:
         return float(((gap > 0) + 0.5 * (gap == 0)).mean())
 
     def usefulness(self, score: Scorer) -> float:
-        """Share of useful answers among the best of 16 by a reward, over unseen instructions."""
-        tasks = self.world.tasks[1]
-        everything = [*self.world.tasks[0], *tasks]
+        """Share of useful answers among the best of 16 by a reward, over `judged` unseen instructions."""
+        everything = [task for part in self.world.tasks for task in part]
         found = []
-        for task in tasks:
+        for task in self.world.tasks[1][: self.judged]:
             pool = self.world.pool(task, everything)
             best = int(np.argmax(score([task.text] * len(pool), pool)))
             found.append(useful(task, pool[best]))
