@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 from guerdon.core.algebra import ensemble  # noqa: E402
 from guerdon.core.errors import ConfigError  # noqa: E402
+from guerdon.prefer.files import write  # noqa: E402
 from guerdon.prefer.models import LearnedReward, RewardModel  # noqa: E402
 from guerdon.prefer.pairs import Pairs  # noqa: E402
 from guerdon.rlhf.audit import Extras, audit  # noqa: E402
@@ -81,6 +82,19 @@ def test_the_very_labels_that_trained_it_are_known_by_their_digest(kept):
     held = audit(trained, ROWS.take(range(100)), only=["lineage"]).finding("lineage")
     assert held.verdict == "not measured"
     assert labels[:12] in held.why
+
+
+def test_pairs_that_were_held_out_are_not_contaminated(kept, tmp_path):
+    held, train = ROWS.take(range(60)), ROWS.take(range(60, 300))
+    reward = replace(kept, lineage={"labels": "0" * 32}).save(tmp_path)
+    write(held, tmp_path / "held-out.jsonl")
+    told = audit(reward, held, only=["lineage"]).finding("lineage")
+    assert told.verdict == "ok"
+    assert "held out" in told.why
+    assert audit(reward, train, only=["lineage"]).finding("lineage").verdict == "not measured"
+    everything = Extras(trained_on=ROWS)
+    assert audit(reward, held, everything, only=["lineage"]).finding("lineage").number("pairs trained on") == 0
+    assert audit(reward, train, everything, only=["lineage"]).finding("lineage").verdict == "bad"
 
 
 def test_a_function_draws_answers_or_is_refused():

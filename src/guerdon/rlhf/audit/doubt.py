@@ -9,6 +9,7 @@ import numpy as np
 
 from guerdon.core.reward import Reward
 from guerdon.prefer.ensembles import Strength
+from guerdon.prefer.files import read
 from guerdon.prefer.pairs import Pairs
 from guerdon.prefer.sets import PreferenceSet, key_of
 from guerdon.rlhf.audit.estimates import share
@@ -25,6 +26,7 @@ from guerdon.rlhf.audit.findings import (
     spread,
 )
 from guerdon.rlhf.audit.subject import Subject, cases_of, shown, values
+from guerdon.rlhf.fitting import HELD_OUT
 from guerdon.rlhf.kept import KeptReward
 
 DOUBTFUL = 20
@@ -145,9 +147,12 @@ def _drawn(found: Strength) -> Drawing:
 def lineage(subject: Subject, extras: Extras) -> Finding:
     """Probe: whether the data of the audit trained the reward."""
     name, title = "lineage", "Overlap with the training labels"
+    held = _held_out(subject)
     if extras.trained_on is None:
-        return _by_digest(subject)
-    seen, asked = set(_pairs(extras.trained_on)), set(map(key_of, extras.trained_on.prompt))
+        return _by_digest(subject, held)
+    trained = extras.trained_on
+    trained = trained.take([pair not in held for pair in _pairs(trained)])
+    seen, asked = set(_pairs(trained)), set(map(key_of, trained.prompt))
     again = np.array([pair in seen for pair in _pairs(subject.rows)], float)
     prompts = np.array([key_of(prompt) in asked for prompt in subject.rows.prompt], float)
     verdict: Verdict = "bad" if again.mean() >= 0.01 else "warn" if again.any() or prompts.mean() >= 0.05 else "ok"
@@ -168,13 +173,24 @@ def lineage(subject: Subject, extras: Extras) -> Finding:
     )
 
 
-def _by_digest(subject: Subject) -> Finding:
-    """What the digest in the reward's own lineage says."""
+def _held_out(subject: Subject) -> set[tuple[str, ...]]:
+    """Keys of the pairs that were held out when the reward was learned, where its folder has them."""
+    folder = subject.thing.folder if isinstance(subject.thing, KeptReward) else None
+    if folder is None or not (folder / HELD_OUT).is_file():
+        return set()
+    return set(_pairs(read(folder / HELD_OUT).rows))
+
+
+def _by_digest(subject: Subject, held: set[tuple[str, ...]]) -> Finding:
+    """What the reward itself says: the pairs that it held out, and the digest of the labels that trained it."""
     name, title, do = "lineage", "Overlap with the training labels", "Name the training data with --trained-on FILE."
     reward = subject.thing
     labels = reward.lineage.get("labels") if isinstance(reward, KeptReward) else None
     if not isinstance(reward, KeptReward) or labels is None:
         return not_measured(name, title, "The reward does not say what it was trained on.", do)
+    if held.issuperset(_pairs(subject.rows)):
+        why = "All pairs are among those that were held out when it was learned."
+        return Finding(probe=name, title=title, verdict="ok", why=why)
     if Pairs.of_set(subject.rows, reward.encoding.rows).digest() == labels:
         why = "Contaminated: these are the very labels that trained it."
         return Finding(probe=name, title=title, verdict="bad", why=why, do="Audit on held-out prompts.")
