@@ -21,20 +21,22 @@ from guerdon.systems.constrained_rlhf.tiny import COMPONENTS, problem
 
 PAPER = "arXiv 2310.04373"
 OURS = "ours"
-THETA = (0.6, 0.53)
-"""The proxy point: top of a cubic surface over single-component runs of seeds 101 to 103."""
+THETA = (0.51, 0.51)
+"""The proxy point: top of the cubic surface over the runs on one component of seeds 101 to 103 together."""
 WEIGHTS = (0.5, 0.5)
-"""Of PPO, PPO (no KL) and All-PPO: the best of four pairs for PPO on seeds 101 to 103."""
+"""Of PPO, PPO (no KL) and All-PPO."""
 LONGER = 3
 MOST = (0.9, 0.65)
 """Largest thresholds of the first simplex of NM-PPO."""
+GENTLE = {"lr": 3e-3}
+"""Of the runs on one component: with small steps there are points near the start, where the surface has its top."""
 
 ARMS: Mapping[str, tuple[Method, float, bool]] = {
     # arm: method, factor of the thresholds, whether it goes on to three times the length
     "PPO (no KL)": ("ppo-no-kl", 1.0, True),
     "PPO": ("ppo", 1.0, True),
     "PPO-SAT": ("ppo-sat", 1.0, False),
-    "mu-PPO": ("mu-ppo", 1.0, True),
+    "mu-PPO": ("mu-ppo", 1.0, False),
     "All-PPO": ("all-ppo", 1.0, False),
     "xi-PPO": ("xi-ppo", 1.0, True),
     "xi-PPO, theta - 10 %": ("xi-ppo", 0.9, False),
@@ -167,7 +169,7 @@ class TinyText(Experiment):
             "search-comes-near",
             "NM-PPO",
             "xi-PPO",
-            "One run of NM-PPO, as long as three of xi-PPO, finds a vertex within 5 % of what xi-PPO reaches at the "
+            "One run of NM-PPO, as long as two of xi-PPO, finds a vertex within 5 % of what xi-PPO reaches at the "
             "proxy point.",
             "",
             compare="fraction",
@@ -185,7 +187,7 @@ class TinyText(Experiment):
         posed = problem(seed, **({"demonstrations": 200, "epochs": 1} if smoke else {}))
         length = 4 if smoke else self.length
         if arm in ALONE:
-            return alone(tiny_setting(posed, every=2), ALONE[arm], length)
+            return alone(tiny_setting(posed, every=1, settings=GENTLE), ALONE[arm], max(4, length * 6 // 10))
         if arm == "NM-PPO":
             return searched(tiny_setting(posed, settings={"multiplier_lr": TINY_MULTIPLIER_LR["xi-ppo"]}), length)
         method, factor, longer = ARMS[arm]
@@ -221,7 +223,7 @@ def alone(setting: Setting, which: int, length: int) -> dict[str, float | None]:
 
 def searched(setting: Setting, length: int) -> dict[str, float | None]:
     """NM-PPO: the best vertex."""
-    found = ThresholdSearch(iterations=LONGER * length, most=MOST).run(setting)
+    found = ThresholdSearch(iterations=2 * length, most=MOST).run(setting)
     top = found.top
     theta = {f"theta {name}": each for name, each in zip(setting.names, top.thresholds, strict=True)}
     return {"eval": top.evaluation, "vertices": float(len(found.tried)), "lookups": float(found.lookups), **theta}
