@@ -73,7 +73,7 @@ def test_table_of_synonyms(tmp_path):
         read_table(tmp_path / "empty.tsv")
 
 
-def dictionary(folder, part, synsets):
+def dictionary(folder, part, synsets, seen=0):
     """Files in WordNet's own format for synsets of words."""
     data, places = b"  1 licence text\n", {}
     for words in synsets:
@@ -83,19 +83,23 @@ def dictionary(folder, part, synsets):
         line = f"{at:08d} 30 v {len(words):02x} " + " ".join(f"{word} 0" for word in words) + " 000 | a gloss\n"
         data += line.encode()
     lines = [
-        f"{w} v {len(p)} 1 @ {len(p)} 0 {' '.join(f'{at:08d}' for at in p)}  \n" for w, p in sorted(places.items())
+        f"{w} v {len(p)} 1 @ {len(p)} {seen} {' '.join(f'{at:08d}' for at in p)}  \n" for w, p in sorted(places.items())
     ]
     (folder / f"data.{part}").write_bytes(data)
     (folder / f"index.{part}").write_text("  1 licence text\n" + "".join(lines), encoding="utf-8")
 
 
 def test_wordnets_own_files_are_read(tmp_path):
-    dictionary(tmp_path, "verb", [("repair", "mend", "fix", "furbish_up"), ("fix", "prepare")])
-    dictionary(tmp_path, "adj", [("dry(a)", "arid")])
+    dictionary(tmp_path, "verb", [("repair", "mend", "restore_up"), ("make", "repair"), ("repair", "resort")], seen=1)
+    dictionary(tmp_path, "noun", [("mend", "patch"), ("repair", "haunt")])
+    dictionary(tmp_path, "adj", [("parched(a)", "arid"), ("dry", "wry")], seen=3)
     found = wordnet(tmp_path)
-    assert list(found("mend")) == ["repair", "fix"]
-    assert list(found("fix")) == ["repair", "mend", "prepare"]
-    assert list(found("arid")) == ["dry"]
+    assert list(found("mend")) == ["repair"]  # more often seen as a verb
+    assert list(found("repair")) == ["mend", "make"]  # two senses
+    assert list(wordnet(tmp_path, senses=3)("repair")) == ["mend", "make", "resort"]
+    assert list(found("patch")) == ["mend"]
+    assert list(found("arid")) == ["parched"]
+    assert list(found("dry")) == []  # short
     assert list(found("unknown")) == []
     with pytest.raises(ConfigError):
         wordnet(tmp_path / "nowhere")

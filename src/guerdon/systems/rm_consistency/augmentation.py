@@ -162,13 +162,16 @@ def read_table(path: str | Path) -> Synonyms:
     return table(found)
 
 
-def wordnet(folder: str | Path) -> Synonyms:
+def wordnet(folder: str | Path, senses: int = 2, shortest: int = 4) -> Synonyms:
     """Synonyms from WordNet's own dictionary files, such as those of the Debian package wordnet-base.
 
-    Words of all synsets of a word, of its most frequent part of speech first; single words only.
+    Rare senses make nonsense of a text, and short words are mostly grammar; so a word has the synonyms of its first
+    senses in the part of speech in which it was seen most.
 
     Args:
         folder: with `index.noun`, `data.noun` and those of verb, adj and adv.
+        senses: how many.
+        shortest: letters that a word must have.
 
     Raises:
         ConfigError: the files are not there.
@@ -183,21 +186,25 @@ def wordnet(folder: str | Path) -> Synonyms:
 
     def synonyms(word: str) -> Sequence[str]:
         if word not in known:
-            found = [other for part in parts for at in index[part].get(word, ()) for other in _synset(place, part, at)]
-            known[word] = [other for other in dict.fromkeys(found) if other != word]
+            seen = [(index[part][word][0], part) for part in parts if word in index[part] and len(word) >= shortest]
+            part = max(seen, key=lambda pair: pair[0])[1] if seen else ""
+            places = index[part][word][1][:senses] if part else []
+            found = dict.fromkeys(other for at in places for other in _synset(place, part, at))
+            known[word] = [other for other in found if other != word]
         return known[word]
 
     return synonyms
 
 
-def _index(path: Path) -> dict[str, list[int]]:
-    """Places of the synsets of each word: `lemma pos n p symbols... n tagged offsets...` (wndb format)."""
-    found: dict[str, list[int]] = {}
+def _index(path: Path) -> dict[str, tuple[int, list[int]]]:
+    """Of each word, senses seen in texts and places: `lemma pos n p symbols... n tagged offsets...` (wndb format)."""
+    found: dict[str, tuple[int, list[int]]] = {}
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             fields = line.split()
             if not line.startswith(" ") and len(fields) > 5:
-                found[fields[0]] = [int(at) for at in fields[-int(fields[2]) :]]
+                n = int(fields[2])
+                found[fields[0]] = int(fields[-n - 1]), [int(at) for at in fields[-n:]]
     return found
 
 
