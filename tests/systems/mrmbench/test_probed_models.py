@@ -143,6 +143,9 @@ def test_commands_build_probe_and_trust(tmp_path, capsys):
     told = capsys.readouterr().out
     assert "easy helpfulness" in told
     assert (tmp_path / "out" / "table.svg").exists()
+    main(["compare", str(tmp_path / "out"), str(tmp_path / "out" / "table.json"), "--probe", "converged"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["model", "rm", "rm", "majority"]
     main(["trust", *common, "--samples", str(file), "--out", str(tmp_path / "trust.jsonl")])
     assert len((tmp_path / "trust.jsonl").read_text().splitlines()) == 120
     with pytest.raises(SystemExit) as stopped:

@@ -17,7 +17,7 @@ from typing import Any
 from guerdon.core.errors import ConfigError, GuerdonError
 from guerdon.prefer import files
 from guerdon.systems.mrmbench.features import Reader
-from guerdon.systems.mrmbench.table import confidence, probed, text, written
+from guerdon.systems.mrmbench.table import PROBES, compared, confidence, probed, text, written
 from guerdon.systems.mrmbench.tasks import DIMENSIONS, LEVELS, Sample, build, from_helpsteer, from_safe_rlhf
 
 
@@ -124,6 +124,11 @@ def _parser() -> argparse.ArgumentParser:
     trust.add_argument("--quantile", type=float, default=0.95, help="of d_min, beyond which a reward is dropped")
     trust.add_argument("--out", type=Path, required=True)
     trust.set_defaults(run=_trust)
+    several = commands.add_parser("compare", help="several models side by side")
+    several.add_argument("tables", type=Path, nargs="+", help="folders that probe wrote")
+    several.add_argument("--level", choices=LEVELS, default="easy")
+    several.add_argument("--probe", choices=tuple(PROBES), default="published")
+    several.set_defaults(run=lambda options: print(compared(options.tables, options.level, options.probe)))
     for each in (probe, trust):
         each.add_argument("model", help="folder or hub id")
         each.add_argument("--data", type=Path, required=True, help="folder with mrm_easy and mrm_hard")

@@ -64,17 +64,17 @@ class Reader:
         import torch
 
         place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        options = {"use_safetensors": True, "dtype": dtype}
-        model = from_pretrained("AutoModel", where, **options).eval().to(place)
+        config = from_pretrained("AutoConfig", where)
+        kind = "AutoModelForSequenceClassification" if _scores(config) else "AutoModel"
+        model = from_pretrained(kind, where, use_safetensors=True, dtype=dtype).eval().to(place)
         body = Backbone(model, str(where))
-        head = _head(where, options, place)
+        head = getattr(getattr(model, "score", None), "weight", None)
         weights = {name: each.detach() for name, each in body.module.named_parameters()}
         spare = torch.zeros(body.width, device=place, dtype=next(iter(weights.values())).dtype)
-        scoring = RewardModel(body, {**weights, HEAD: spare if head is None else head})
-        encoding = Pretrained.of(where, template=template, longest=longest)
+        scoring = RewardModel(body, {**weights, HEAD: spare if head is None else head.detach()[0]})
         return cls(
             lambda rows: scoring.features(rows, budget=budget),
-            encoding,
+            Pretrained.of(where, template=template, longest=longest),
             Path(str(where)).name,
             _source(where),
             None if head is None else lambda rows: scoring.raw(rows, budget=budget),
@@ -121,15 +121,10 @@ def task_name(level: Level, dimension: str, part: Part) -> str:
     return f"{level}-{dimension}-{part}"
 
 
-def _head(where: str | Path, options: dict[str, Any], place: str) -> Any:
-    """The head of a classifier of one label called `score`, if the model was saved as one."""
-    config = from_pretrained("AutoConfig", where)
+def _scores(config: Any) -> bool:
+    """Whether a model was saved as a classifier of one label, so that it has a head worth loading."""
     kinds = [str(name) for name in getattr(config, "architectures", None) or ()]
-    if not any("SequenceClassification" in name for name in kinds) or getattr(config, "num_labels", 0) != 1:
-        return None
-    model = from_pretrained("AutoModelForSequenceClassification", where, **options)
-    weight = getattr(getattr(model, "score", None), "weight", None)
-    return None if weight is None else weight.detach()[0].clone().to(place)
+    return any("SequenceClassification" in name for name in kinds) and getattr(config, "num_labels", 0) == 1
 
 
 def _source(where: str | Path) -> str:

@@ -138,6 +138,44 @@ def text(lines: Sequence[Line]) -> str:
     return "\n".join(made)
 
 
+def compared(tables: Sequence[Path], level: Level = "easy", probe: str = "published") -> str:
+    """Accuracies of several models side by side, a line each, highest mean first, above the majority rates.
+
+    Args:
+        tables: `table.json` files, or folders that hold one.
+        level: easy or hard.
+        probe: "published" or "converged".
+
+    Raises:
+        ConfigError: a file is not a table, or has no such lines.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for path in tables:
+        file = path / "table.json" if path.is_dir() else path
+        try:
+            plain = json.loads(file.read_text(encoding="utf-8"))
+            own = {r["dimension"]: r for r in plain["lines"] if (r["level"], r["probe"]) == (level, probe)}
+            name = str(plain["model"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"a table of probes in {file.name}", str(error)[:160], "Run probe first") from None
+        if not own:
+            raise ConfigError(f"{level} lines of the {probe} probe", f"{file} has none", "Choose another level")
+        found[name if name not in found else f"{name} ({file.parent.name})"] = own
+    names = list(dict.fromkeys(name for own in found.values() for name in own))
+    lines = [f"{'model':<28} " + " ".join(f"{name[:6]:>6}" for name in names) + f" {'mean':>6}"]
+    by_mean = sorted(found, key=lambda model: -np.mean([row["accuracy"] for row in found[model].values()]))
+    lines += [_compared_line(model, [found[model].get(name) for name in names], "accuracy") for model in by_mean]
+    tops = [next(own[name] for own in found.values() if name in own) for name in names]
+    return "\n".join([*lines, _compared_line("majority", tops, "majority")])
+
+
+def _compared_line(name: str, rows: Sequence[dict[str, Any] | None], key: str) -> str:
+    values = [None if row is None else 100 * float(row[key]) for row in rows]
+    known = [value for value in values if value is not None]
+    cells = ["     –" if value is None else f"{value:>6.1f}" for value in values]
+    return f"{name[:28]:<28} {' '.join(cells)} {np.mean(known):>6.1f}"
+
+
 def written(lines: Sequence[Line], model: str, out: Path) -> list[Path]:
     """Write `table.json` and `table.svg`, and return them."""
     out.mkdir(parents=True, exist_ok=True)
