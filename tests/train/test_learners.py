@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -359,3 +360,61 @@ def test_quark_cuts_a_pool_into_equal_parts_best_first() -> None:
     assert (learner.asked(PROMPTS, later)[:, 0] == 8).all()
     with pytest.raises(ConfigError, match="each quantile"):
         Quark(best_only=False)
+
+
+# ---- micro-batches, and bodies of transformers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [
+        PPO(lr=1e-2, epochs=2, kl=FixedKL(weight=0.1), entropy=0.01, lam=1.0),
+        GRPO(lr=1e-2, beta=0.1, epochs=2, aggregate="token"),
+        Quark(lr=1e-2, entropy=0.01),
+    ],
+    ids=["ppo", "grpo", "quark"],
+)
+def test_micro_batches_change_nothing(learner: Any) -> None:
+    """The same step when 40 tokens, a few rows, are read at once."""
+    found = []
+    for most in (65_536, 40):
+        ours = TinyPolicy(tiny(), most_tokens=most)
+        critic = Critic(body=NETS[0], start=tiny().weights, most_tokens=most)
+        some = drawn_by(ours, group=4)
+        one = learner if not isinstance(learner, PPO) else dataclasses.replace(learner, critic=critic)
+        state, figures = one.update(ours, one.start(ours, 0), some, stream(0, "order"))
+        found.append((state.policy.first, figures))
+    for name, each in found[0][0].items():
+        assert torch.allclose(each, found[1][0][name], atol=1e-6), name
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_reward_model_over_a_transformers_backbone_is_a_critic_to_start_from() -> None:
+    """As AlpacaFarm does: before any step, the value before an answer's end is about what the model scores."""
+    transformers = pytest.importorskip("transformers")
+    from guerdon.prefer.models import Backbone, RewardModel, Rows
+
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=12, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
+    )
+    general = transformers.LlamaForCausalLM(config)
+    model = RewardModel.new(Backbone(transformers.LlamaModel(config)), seed=1)
+    critic = Critic(body=model.body, start=model.weights)
+    packed = Packed.of(ROWS)
+    values = critic.values(critic.initial(1, seed=0), packed)[..., 0]
+    for k, row in enumerate(ROWS):
+        texts = [[*row.prompt, *row.action[:t]] for t in range(len(row.action))]
+        assert values[k, : len(texts)] == pytest.approx(model.raw(Rows.of(texts)), abs=1e-4)
+    policy = Policy(general, frozen=transformers.LlamaForCausalLM(config))
+    alpaca = PPO(
+        lr=1e-2, critic=critic, epochs=2, minibatch=6, gamma=1.0, lam=1.0, kl=FixedKL(weight=0.0067), clamp_kl=True,
+        whiten_rewards=True, value=0.1, eps=1e-5, warmup=5,
+    )  # fmt: skip
+    some = drawn_by(policy)
+    state, figures = alpaca.update(policy, alpaca.start(policy, 0), some, stream(0, "order"))
+    assert all(math.isfinite(each) for each in figures.values())
+    assert state.critic is not None
+    assert state.critic.steps == 4
+    assert any(not torch.equal(state.critic.weights[k], each) for k, each in model.weights.items() if k != "head")

@@ -1,6 +1,7 @@
-"""Data parallelism over processes, as `accelerate launch` starts them: what each has is added up.
+"""Data parallelism over processes, as accelerate or torchrun starts them: what each has is added up.
 
-    accelerate launch --num_processes 2 script.py        the script calls `distributed.begin()` first
+    accelerate launch --multi_gpu --num_processes 2 script.py      the script calls `distributed.begin()` first
+    torchrun --nproc_per_node 2 script.py                          the same, also on processors
 
 Each process draws and scores its share of a batch. Losses are sums divided by counts over all processes, so gradients
 are summed and every process takes the step that one alone would have taken on the whole batch. In a single process
@@ -16,7 +17,7 @@ from guerdon.core.errors import ConfigError
 
 
 def begin(*, cpu: bool = False) -> tuple[int, int]:
-    """Join the other processes that `accelerate launch` started.
+    """Join the other processes that were started together.
 
     Args:
         cpu: use the CPU even where there is an accelerator.
