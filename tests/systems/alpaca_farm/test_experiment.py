@@ -15,11 +15,19 @@ from guerdon.systems.alpaca_farm.experiment import EXPERIMENTS  # noqa: E402
 from guerdon.systems.alpaca_farm.farm import Farm, tokens_of  # noqa: E402
 from guerdon.systems.alpaca_farm.methods import METHODS, PUBLISHED, learn  # noqa: E402
 from guerdon.systems.alpaca_farm.reproduction import (  # noqa: E402
+    Course,
     learned_reward,
     materials,
+    one_thread,
     settings_of,
 )
 from guerdon.train.tiny import Sft  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone():
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +69,20 @@ def test_labels_follow_the_annotators(farm) -> None:
 def test_the_baseline_against_itself_is_all_draws(farm) -> None:
     found = farm.evaluated(farm.baseline(50), farm.p_eval, 50)
     assert (found.rate.n_draws, found.rate.win_rate) == (50, 50.0)
+
+
+def test_points_by_the_gold_reward_are_those_of_its_preference(farm) -> None:
+    asked = farm.evaluation(80)
+    drawn = farm.desk.draw(asked, "gold points")
+    assert farm.gold_points(drawn.ids, asked).tolist() == farm.evaluated(drawn.ids, farm.gold, 80).points.tolist()
+
+
+def test_the_peak_is_searched_for_on_other_prompts_than_it_is_told_on() -> None:
+    course = Course(
+        [0, 5, 10], [np.array(line) for line in ([0, 0, 0, 0], [1, 1, 0, 1], [0, 1, 1, 1])], [0.0, 1.0, 2.0]
+    )
+    assert course.peak == 1
+    assert course.gold.tolist() == [0.0, 50.0, 100.0]
 
 
 def test_a_reward_model_learns_from_the_labels(farm) -> None:

@@ -1,6 +1,7 @@
 """Pools of language models: replies are read by expressions, batches are cut up, models stand behind names."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +134,12 @@ def test_the_default_pool_differs_in_prompts_and_reads_verdicts() -> None:
     told = found([pair(k) for k in range(30)] + [pair(k, "bad", "good") for k in range(30, 60)])
     assert [each.outcome for each in told] == ["left"] * 30 + ["right"] * 30
     assert len({each.judge for each in told}) > 4
+
+
+def test_the_configuration_on_the_page_is_read(tmp_path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "systems" / "alpaca-farm.md"
+    block = page.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    (tmp_path / "mine.toml").write_text(block, encoding="utf-8")
+    (strict,) = pool(tmp_path / "mine.toml", {"": Scripted("table", replies={"": ["Output (b)"]})}).members
+    assert strict.name == "strict"
+    assert [each.outcome for each in strict([pair(1)])] == ["right"]

@@ -140,11 +140,11 @@ class OverOptimisation(Experiment):
     name: ClassVar[str] = "over-optimisation"
     summary: ClassVar[str] = (
         "PPO goes on three times as long as to its best checkpoint, on a reward model of labels by the simulated pool "
-        "with 25 % flips, or of the gold reward's own labels; best-of-n goes on to n = 1,024. Win-rates are by the "
-        "gold reward."
+        "with 25 % flips, or of the gold reward's own labels. Win-rates are by the gold reward, on other prompts than "
+        "those that the best checkpoint is searched for on."
     )
-    arms: ClassVar[tuple[str, ...]] = ("p_ann", "clean", "best-of-n")
-    modules: ClassVar[tuple[str, ...]] = (*MODULES, *ROOMS, "guerdon.prefer.overoptimisation")
+    arms: ClassVar[tuple[str, ...]] = ("p_ann", "clean")
+    modules: ClassVar[tuple[str, ...]] = (*MODULES, *ROOMS)
     claims: ClassVar[tuple[Claim | AllOf, ...]] = (
         Claim(
             name="gold-rises",
@@ -154,7 +154,7 @@ class OverOptimisation(Experiment):
             at_least=10.0,
             every_seed=True,
             source=f"{PAPER}, figure 4",
-            expected="46 (seed 101)",
+            expected="25 to 55 (seeds 101 to 103)",
         ),
         Claim(
             name="gold-falls",
@@ -163,7 +163,7 @@ class OverOptimisation(Experiment):
             treatment="p_ann",
             at_least=5.0,
             source=f"{PAPER}, figure 4: about 55 to 51 by people",
-            expected="7 (seed 101); 4 in a prototype",
+            expected="7, 16, 37 (seeds 101 to 103); 4 in a prototype",
         ),
         Claim(
             name="proxy-rises",
@@ -172,7 +172,7 @@ class OverOptimisation(Experiment):
             treatment="p_ann",
             at_most=0.1,
             source=f"{PAPER}, figure 4",
-            expected="0.02 (seed 101)",
+            expected="0 to 0.02 (seeds 101 to 103)",
         ),
         AllOf(
             name="proxy-is-overdone",
@@ -191,6 +191,50 @@ class OverOptimisation(Experiment):
             source=f"{PAPER}, figure 4: no fall with a single annotator without noise",
             expected="may fail: -2 (seed 101), -0.5 in a prototype, where clean labels were overdone as much",
         ),
+    )
+
+    def seeds(self, scale: Scale) -> tuple[int, ...]:
+        """Seven: falls differ much between seeds (7 to 37 points on 101 to 103)."""
+        return tuple(range(11, {"smoke": 12, "desk": 18, "full": 31}[scale]))
+
+    @one_thread()
+    def run(self, arm: str, seed: int, scale: Scale) -> Found:
+        """One long training, or one long choice."""
+        farm = Farm.make(seed, demonstrations=sized(4_000, 300, scale))
+        annotators: Preference = farm.gold if arm == "clean" else farm.p_ann
+        pairs = farm.labelled(annotators, sized(self.pairs, 100, scale), "train")
+        model = learned_reward(farm, pairs, scale)
+        course = longer_ppo(farm, pairs, model, sized(800, 60, scale), scale)
+        gold, peak, proxy = course.gold, course.peak, np.array(course.proxy)
+        drops = np.maximum.accumulate(proxy) - proxy
+        return {
+            "start": gold[0],
+            "peak": gold[peak],
+            "end": gold[-1],
+            "rise": gold[peak] - gold[0],
+            "fall": gold[peak] - gold[-1],
+            "steps to peak": float(course.steps[peak]),
+            "steps": float(course.steps[-1]),
+            "proxy": proxy[-1],
+            "drop of proxy": float(drops.max() / max(np.ptp(proxy), 1e-9)),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestOfMany(Experiment):
+    """What becomes of a choice among more and more."""
+
+    pairs: int = 1_500
+    """Labelled pairs of the reward model."""
+
+    name: ClassVar[str] = "best-of-many"
+    summary: ClassVar[str] = (
+        "The best of up to 1,024 answers by a reward model of labels by the simulated pool with 25 % flips; win-rates "
+        "by the gold reward on 100 prompts, without bias for every n from one drawing."
+    )
+    arms: ClassVar[tuple[str, ...]] = ("best-of-n",)
+    modules: ClassVar[tuple[str, ...]] = (*MODULES, *ROOMS, "guerdon.prefer.overoptimisation")
+    claims: ClassVar[tuple[Claim | AllOf, ...]] = (
         Claim(
             name="best-of-n-flattens",
             statement="Best-of-n does not turn down by more than 5 points up to n = 1,024: choosing is not training.",
@@ -203,48 +247,26 @@ class OverOptimisation(Experiment):
     )
 
     def seeds(self, scale: Scale) -> tuple[int, ...]:
-        """Fewer than elsewhere: a job trains for long."""
+        """Three; one to check mechanics."""
         return tuple(range(11, {"smoke": 12, "desk": 14, "full": 21}[scale]))
 
     @one_thread()
     def run(self, arm: str, seed: int, scale: Scale) -> Found:
-        """One long training, or one long choice."""
+        """One long choice."""
         farm = Farm.make(seed, demonstrations=sized(4_000, 300, scale))
-        annotators: Preference = farm.gold if arm == "clean" else farm.p_ann
-        pairs = farm.labelled(annotators, sized(self.pairs, 100, scale), "train")
-        model = learned_reward(farm, pairs, scale)
-        n = sized(600, 60, scale)
-        if arm == "best-of-n":
-            return _chosen(farm, model, scale)
-        curve = longer_ppo(farm, pairs, model, n, scale)
-        gold, proxy = np.array(curve.gold), np.array(curve.proxy)
-        peak = int(gold.argmax())
-        drops = np.maximum.accumulate(proxy) - proxy
-        return {
-            "start": gold[0],
-            "peak": gold[peak],
-            "end": gold[-1],
-            "rise": gold[peak] - gold[0],
-            "fall": gold[peak] - gold[-1],
-            "steps to peak": float(curve.steps[peak]),
-            "steps": float(curve.steps[-1]),
-            "proxy": proxy[-1],
-            "drop of proxy": float(drops.max() / max(np.ptp(proxy), 1e-9)),
-        }
-
-
-def _chosen(farm: Farm, model: Any, scale: Scale) -> Found:
-    """The gold win-rate of the best of n by a reward model."""
-    count, each = sized(100, 10, scale), sized(1_160, 100, scale)
-    asked = farm.evaluation(count)
-    many = np.repeat(asked, each, 0)
-    drawn = farm.desk.draw(many, "best-of-n")
-    baseline = np.repeat(farm.desk.world.gold(asked, farm.baseline(count)), each)
-    points = 100 * points_by(farm.desk.gold(many, drawn), baseline).reshape(count, each)
-    proxy = farm.desk.score_of(model)(many.tolist(), drawn).reshape(count, each)
-    curve = best_of_n(proxy, points, [n for n in (1, 4, 16, 64, 256, 1024) if n < each])
-    known = {f"best of {n}": gold for n, gold in zip(curve.n.tolist(), curve.gold.tolist(), strict=True)}
-    return {**known, "fall": curve.fall, "rise": float(curve.gold[curve.peak] - curve.gold[0])}
+        model = learned_reward(farm, farm.labelled(farm.p_ann, sized(self.pairs, 100, scale), "train"), scale)
+        count, each = sized(100, 10, scale), sized(1_160, 100, scale)
+        many = np.repeat(farm.evaluation(count), each, 0)
+        drawn = farm.desk.draw(many, "best-of-n")
+        baseline = np.repeat(farm.baseline(count), each, 0)
+        points = 100 * points_by(farm.desk.gold(many, drawn), farm.desk.world.gold(many, baseline))
+        proxy = farm.desk.score_of(model)(many.tolist(), drawn)
+        shape = count, each
+        curve = best_of_n(
+            proxy.reshape(shape), points.reshape(shape), [n for n in (1, 4, 16, 64, 256, 1024) if n < each]
+        )
+        known = {f"best of {n}": gold for n, gold in zip(curve.n.tolist(), curve.gold.tolist(), strict=True)}
+        return {**known, "fall": curve.fall, "rise": float(curve.gold[curve.peak] - curve.gold[0])}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,7 +293,7 @@ class NoiseCosts(Experiment):
             control="p_ann",
             at_least=5.0,
             source="a prototype of this claim; the publication has no such figure",
-            expected="+19 (seeds 101 to 103); 96 against 80 in a prototype",
+            expected="+8 and +17 (seeds 101 and 103); 96 against 80 in a prototype",
         ),
     )
 
@@ -295,4 +317,4 @@ class NoiseCosts(Experiment):
         return {"gold win-rate": rate.win_rate, "length": rate.avg_length}
 
 
-EXPERIMENTS: tuple[Experiment, ...] = (LoopValidity(), OverOptimisation(), NoiseCosts())
+EXPERIMENTS: tuple[Experiment, ...] = (LoopValidity(), OverOptimisation(), BestOfMany(), NoiseCosts())

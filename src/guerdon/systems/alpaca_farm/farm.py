@@ -26,7 +26,7 @@ from guerdon.prefer.annotators import Majority, Pool, Simulated
 from guerdon.prefer.models import Rows
 from guerdon.prefer.pairs import Pairs
 from guerdon.rlhf.desk import MOST, Desk
-from guerdon.rlhf.winrate import Compared, compared
+from guerdon.rlhf.winrate import Compared, compared, points_by
 from guerdon.train.sampling import Drawn
 from guerdon.train.tokens import Tokens
 from guerdon.worlds.tiny_text import DIMENSIONS, TinyText, lengths, read, say
@@ -180,6 +180,11 @@ class Farm:
         ours, theirs = _texts(answers), _texts(baseline)
         long, base = ([len(text.split()) for text in side] for side in (ours, theirs))
         return compared(annotators, [_task(prompt) for prompt in prompts], ours, theirs, lengths=(long, base))
+
+    def gold_points(self, answers: npt.ArrayLike, asked: Ints) -> Floats:
+        """(n,) 1, 0.5 or 0 against the fixed writer by the gold reward: the points of `evaluated`, but faster."""
+        gold = self.desk.world.gold
+        return points_by(gold(asked, answers), gold(asked, self.baseline(asked=asked)))
 
     def baseline(self, n: int = 400, *, asked: Ints | None = None) -> Ints:
         """(n, A) what the fixed writer answers."""

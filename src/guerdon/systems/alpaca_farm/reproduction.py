@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from guerdon.prefer.models import RewardModel
     from guerdon.prefer.pairs import Pairs
     from guerdon.rlhf.winrate import Compared
-    from guerdon.train.policy import Policy
     from guerdon.train.state import State
 
+    Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
 __all__ = ["BY_REWARD", "DESK", "METHODS", "Side", "answered", "base_answers", "learned_reward", "longer_ppo"]
@@ -161,15 +161,31 @@ def base_answers(farm: Farm, asked: Ints) -> Ints:
 
 
 @dataclass
-class Curve:
-    """PPO as it goes on: steps, the gold win-rate in per cent, the mean score of the reward model."""
+class Course:
+    """PPO as it goes on.
+
+    Args:
+        steps: rollouts at each look.
+        points: (n,) of each prompt against the fixed writer by the gold reward, at each look.
+        proxy: mean score of the reward model at each look.
+    """
 
     steps: list[int] = field(default_factory=list)
-    gold: list[float] = field(default_factory=list)
+    points: list[Floats] = field(default_factory=list)
     proxy: list[float] = field(default_factory=list)
 
+    @property
+    def peak(self) -> int:
+        """The look with the highest gold win-rate, by the first half of the prompts."""
+        return int(np.argmax([each[: len(each) // 2].mean() for each in self.points]))
 
-def longer_ppo(farm: Farm, pairs: Pairs, model: RewardModel, n: int, scale: Scale) -> Curve:
+    @property
+    def gold(self) -> Floats:
+        """(looks,) gold win-rates in per cent by the second half, in which the peak was not searched for."""
+        return np.array([100 * each[len(each) // 2 :].mean() for each in self.points])
+
+
+def longer_ppo(farm: Farm, pairs: Pairs, model: RewardModel, n: int, scale: Scale) -> Course:
     """PPO until it has done three times the steps of its best checkpoint by the gold reward, at least the usual ones.
 
     Args:
@@ -179,34 +195,31 @@ def longer_ppo(farm: Farm, pairs: Pairs, model: RewardModel, n: int, scale: Scal
         n: prompts on which it is watched.
         scale: of the training.
     """
-    from guerdon.train.loop import train
-
-    settings, made, curve = settings_of(scale), materials(farm, pairs, model, scale), Curve()
+    settings, made, course = settings_of(scale), materials(farm, pairs, model, scale), Course()
     asked = farm.evaluation(n)
 
     def watch(policy: Any, state: State) -> dict[str, float]:
         drawn = farm.desk.draw(asked, "evaluation", policy=policy.language_model())
-        if state.iteration not in curve.steps:
-            curve.steps.append(state.iteration)
-            curve.gold.append(farm.evaluated(drawn.ids, farm.gold, n).rate.win_rate)
-            curve.proxy.append(float(np.mean(made.score(asked, drawn))))
-        return {"gold": curve.gold[-1]}
+        if state.iteration not in course.steps:
+            course.steps.append(state.iteration)
+            course.points.append(farm.gold_points(drawn.ids, asked))
+            course.proxy.append(float(np.mean(made.score(asked, drawn))))
+        return {"proxy": course.proxy[-1]}
 
     learner = replace(settings.ppo, critic=made.critic)
     state: State | None = None
     wanted, most = settings.steps, 4 * settings.steps
     while state is None or state.iteration < wanted:
-        state = _further(train, made, learner, settings, state, wanted, watch)
-        wanted = min(max(wanted, 3 * curve.steps[int(np.argmax(curve.gold))]), most)
-    return curve
+        state = _further(made, learner, settings, state, wanted, watch)
+        wanted = min(max(wanted, 3 * course.steps[course.peak]), most)
+    return course
 
 
-def _further(
-    train: Any, made: Materials, learner: Any, settings: Settings, state: State | None, steps: int, watch: Any
-) -> State:
-    policy: Policy = made.policy
+def _further(made: Materials, learner: Any, settings: Settings, state: State | None, steps: int, watch: Any) -> State:
+    from guerdon.train.loop import train
+
     found: State = train(
-        policy, learner, made.unlabelled, made.score, iterations=steps, batch=settings.rollout,
+        made.policy, learner, made.unlabelled, made.score, iterations=steps, batch=settings.rollout,
         sampling=made.sampling, seed=made.seed, start=state, watch=watch, every=settings.every,
     ).state  # fmt: skip
     return found
