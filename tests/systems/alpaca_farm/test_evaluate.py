@@ -6,10 +6,11 @@ import pytest
 
 from guerdon.core.errors import ConfigError
 from guerdon.lm import Scripted
+from guerdon.prefer.agreement import pool_quality
 from guerdon.systems.alpaca_farm import commands
 from guerdon.systems.alpaca_farm.commands import _named, main
 from guerdon.systems.alpaca_farm.data import Instruction, write_outputs
-from guerdon.systems.alpaca_farm.evaluate import annotate, boards_agree, evaluate
+from guerdon.systems.alpaca_farm.evaluate import annotate, boards_agree, evaluate, quality
 from guerdon.systems.alpaca_farm.pools import pool
 
 ASKED = [Instruction(f"task {k}", dataset="self-instruct") for k in range(40)]
@@ -121,3 +122,38 @@ def test_a_model_that_did_not_answer_all_is_refused(files, scripted, capsys) -> 
 def test_names_of_models_are_told_from_addresses() -> None:
     assert _named("gpt-4-0314=http://host:1/v1#id") == ("gpt-4-0314", "http://host:1/v1#id")
     assert _named("http://host:1/v1?a=b#id") == ("", "http://host:1/v1?a=b#id")
+
+
+def test_a_pool_is_held_against_people_on_the_pairs_of_both(tmp_path, capsys) -> None:
+    def rows(labels, names, turned=False):
+        return [
+            {
+                "instruction": f"i {k}",
+                "output_1": "b" if turned else "a",
+                "output_2": "a" if turned else "b",
+                "annotator": name,
+                "preference": 3 - label if turned else label,
+            }
+            for k, line in enumerate(labels)
+            for name, label in zip(names, line, strict=True)
+        ]
+
+    people = [[1, 1, 1, 2], [2, 2, 2, 2], [1, 1, 2, 1], [2, 2, 1, 2]]
+    pool_says = [[1, 1], [2, 1], [1, 2], [2, 2]]
+    (tmp_path / "people.json").write_text(json.dumps(rows(people, "abcd", turned=True)))
+    (tmp_path / "pool.json").write_text(
+        json.dumps([*rows(pool_says, "xy"), {**rows([[1]], "z")[0], "instruction": "?"}])
+    )
+    found = quality(rows(pool_says, "xy"), rows(people, "abcd", turned=True))
+    assert found == pool_quality(pool_says, people)
+    assert found.agreement == pytest.approx(6 / 8)
+    main(["quality", str(tmp_path / "pool.json"), str(tmp_path / "people.json")])
+    assert "agreement 0.75" in capsys.readouterr().out
+    with pytest.raises(ConfigError):
+        quality(rows(pool_says, "xy"), [{**rows([[1]], "z")[0], "instruction": "?"}])
+
+
+def test_the_greedy_simulator_is_one_prompt_at_temperature_0() -> None:
+    found = pool("greedy", {"": Scripted(prefers_good)})
+    assert [member.name for member in found.members] == ["plain"]
+    assert found.noise == 0.0

@@ -18,7 +18,7 @@ from guerdon.lm.opening import open_model
 from guerdon.lm.protocol import Model
 from guerdon.prefer.annotators import Pool
 from guerdon.systems.alpaca_farm.data import Instruction, pairs, pairs_of_samples, rows_of, write_json, write_outputs
-from guerdon.systems.alpaca_farm.evaluate import annotate, boards_agree, evaluate, table, write_board
+from guerdon.systems.alpaca_farm.evaluate import annotate, boards_agree, evaluate, quality, table, write_board
 from guerdon.systems.alpaca_farm.pools import pool
 
 
@@ -56,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     three = commands.add_parser("correlate", help="how alike two leaderboards rank the models that both have")
     three.add_argument("boards", nargs=2, help="files of evaluate --board, such as one of models and one of people")
     three.set_defaults(run=_correlate)
+
+    four = commands.add_parser("quality", help="agreement, bias and variance of a pool's labels against people's")
+    four.add_argument("pool", help="annotated pairs; several rows of one pair are several annotators")
+    four.add_argument("people", help="the same pairs by people")
+    four.set_defaults(run=_quality)
     return parser
 
 
@@ -128,7 +133,9 @@ def _save(options: argparse.Namespace, model: Any, learned: Any, made: Any) -> N
 
 
 def _add_pool(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--annotators", default="default", help="default, or a configuration (YAML, JSON or TOML)")
+    parser.add_argument(
+        "--annotators", default="default", help="default, greedy, or a configuration (YAML, JSON or TOML)"
+    )
     parser.add_argument(
         "--model", action="append", required=True, metavar="[NAME=]SPEC",
         help="smollm2, torch:org/name, http://host:port/v1#id or scripted:NAME; NAME is that of the configuration",
@@ -181,8 +188,15 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _correlate(options: argparse.Namespace) -> None:
-    found = asdict(boards_agree(*options.boards))
-    sys.stdout.write("  ".join(f"{name} {value:.3g}" for name, value in found.items()) + "\n")
+    _tell(boards_agree(*options.boards))
+
+
+def _quality(options: argparse.Namespace) -> None:
+    _tell(quality(rows_of(options.pool), rows_of(options.people)))
+
+
+def _tell(found: Any) -> None:
+    sys.stdout.write("  ".join(f"{name} {value:.3g}" for name, value in asdict(found).items()) + "\n")
 
 
 def _progress(done: int, total: int) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from guerdon.core.errors import ConfigError
 from guerdon.core.preference import Choice, Pair, Preference
 from guerdon.core.task import Answer
+from guerdon.prefer.agreement import PoolQuality, pool_quality
 from guerdon.rlhf.winrate import Compared, Correlation, compared, correlation
 from guerdon.systems.alpaca_farm.data import Instruction, Outputs, Row, write_json
 
@@ -229,3 +230,45 @@ def _board(path: Path) -> dict[str, list[float]]:
 def write_board(path: str | Path, entries: Sequence[Entry]) -> None:
     """Write a leaderboard as JSON, by name."""
     write_json(path, {entry.name: entry.plain() for entry in entries})
+
+
+# ---- what annotators are worth ---------------------------------------------------------------------------------------
+
+
+def quality(pool: Sequence[Row], people: Sequence[Row]) -> PoolQuality:
+    """Agreement, bias and variance of a pool against people, on the pairs that both have labelled.
+
+    Args:
+        pool: annotated pairs; a pair may be there once for each annotator, with its outputs in either order.
+        people: the same by people.
+
+    Raises:
+        ConfigError: no pair is in both.
+    """
+    ours, theirs = _labels(pool), _labels(people)
+    shared = [pair for pair in ours if pair in theirs]
+    if not shared:
+        got = f"got {len(ours)} and {len(theirs)} without one in common"
+        raise ConfigError("pairs that both have labelled", got, "Annotate the same pairs")
+    return pool_quality(*(_table([side[pair] for pair in shared]) for side in (ours, theirs)))
+
+
+def _labels(rows: Sequence[Row]) -> dict[tuple[str, str, str], dict[str, str]]:
+    """Pair to annotator to the label, "first" or "second" in the order of the texts; draws are no label."""
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    for number, row in enumerate(rows):
+        pair = _pair(row, number)
+        low, high = sorted((pair.left.digest, pair.right.digest))
+        told = {1: "first", 2: "second"}.get(row.get("preference") or 0)
+        if told is None or low == high:
+            continue
+        if pair.left.digest != low:
+            told = "second" if told == "first" else "first"
+        found.setdefault((pair.task.id, low, high), {})[str(row.get("annotator") or number)] = told
+    return found
+
+
+def _table(labels: Sequence[Mapping[str, str]]) -> list[list[str | None]]:
+    """A row for each pair, filled up with holes."""
+    wide = max(len(each) for each in labels)
+    return [[*each.values(), *[None] * (wide - len(each))] for each in labels]

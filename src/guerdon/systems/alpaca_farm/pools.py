@@ -145,8 +145,9 @@ def pool(
     """A pool of language models.
 
     Args:
-        configuration: "default", or a file: alpaca_eval's `configs.yaml`, or the same fields as JSON or TOML. Prompt
-            files are looked for beside it and in the folder above.
+        configuration: "default"; "greedy", which is one prompt at temperature 0, without any variability; or a file:
+            alpaca_eval's `configs.yaml`, or the same fields as JSON or TOML. Prompt files are looked for beside it and
+            in the two folders above.
         models: model behind each `model_name`; "" stands for every name that is not there.
         noise: chance that a label is a fair coin: 0.5 to train on (25 % flips), 0 to evaluate.
         seed: of all draws.
@@ -155,7 +156,9 @@ def pool(
         ConfigError: the file is not there, an annotator is not whole, or a model is missing.
     """
     if str(configuration) == "default":
-        return Pool(members=_judges(models, seed), noise=noise, seed=seed)
+        return Pool(members=_judges(models, VIEWS, 1.0, seed), noise=noise, seed=seed)
+    if str(configuration) == "greedy":
+        return Pool(members=_judges(models, {"plain": ""}, 0.0, seed), noise=noise, seed=seed)
     settings = _read(Path(configuration))
     members = tuple(_member(name, fields, models, seed) for name, fields in settings.items())
     return Pool(members=members, noise=noise, seed=seed)
@@ -246,12 +249,12 @@ VIEWS: Mapping[str, str] = {
 """What the annotators of the default pool look at. With one model, they differ in their prompts only."""
 
 
-def _judges(models: Mapping[str, Model], seed: int) -> tuple[Judge, ...]:
+def _judges(models: Mapping[str, Model], views: Mapping[str, str], temperature: float, seed: int) -> tuple[Judge, ...]:
     """A judge for each view and model."""
     found = []
     for kind, model in models.items():
-        for name, view in VIEWS.items():
-            complete = completing(model, Sampling(max_tokens=300, temperature=1.0, seed=seed))
+        for name, view in views.items():
+            complete = completing(model, Sampling(max_tokens=300, temperature=temperature, seed=seed))
             label = f"{kind}-{name}" if kind else name
             found.append(Judge(complete=complete, label=label, template=view + TEMPLATE, seed=seed))
     return tuple(found)
