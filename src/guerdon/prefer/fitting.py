@@ -125,7 +125,7 @@ def _rows(votes: Votes, position: bool) -> Table:
     counts, rows = np.zeros((3, len(votes))), np.arange(len(votes))
     counts[_kinds(votes)[order], rows] = votes.weight[order]
     assert votes.features is not None
-    x, labels = votes.features[order], votes.labels
+    x, labels = np.take(votes.features, order, axis=0), votes.labels  # several times faster than an index
     if position:
         x, labels = np.column_stack([x, np.ones(len(votes))]), (*labels, "first")
     return Table(votes.names, votes.first[order], votes.second[order], counts, counts**2, x, labels, order)
@@ -206,7 +206,7 @@ class System:
 
     def gaps(self, found: Floats) -> Floats:
         """(m,) differences d of the rows."""
-        gaps: Floats = found[self.table.i] - found[self.table.j]
+        gaps: Floats = np.take(found, self.table.i) - np.take(found, self.table.j)
         if self.table.x is not None:
             gaps = gaps + self.table.x @ found[self.n : self.n + self.d]
         return gaps
@@ -326,12 +326,11 @@ def _weighed(x: Floats, weight: Floats, rows: int = 2048) -> Floats:
 def climb(system: System, start: Floats | None) -> tuple[Floats, Terms]:
     """The maximum, by Newton's method, and the terms there."""
     found = system.start(start)
-    if start is None:
-        _glance(system, found)
+    glanced = _glance(system, found) if start is None else None
     one = system.terms(found)
-    moved, solve = math.inf, system.solver(one)
+    moved, solve = math.inf, glanced or system.solver(one)
     for k in range(system.model.steps):
-        if k and moved > REUSE:
+        if k and (moved > REUSE or (k == 1 and glanced)):
             solve = system.solver(one)
         gradient = system.gradient(one, found)
         step = solve(gradient)
@@ -342,11 +341,17 @@ def climb(system: System, start: Floats | None) -> tuple[Floats, Terms]:
     return found, one
 
 
-def _glance(system: System, found: Floats) -> None:
-    """Put the maximum for a part of very many rows with covariates into `found`: few steps on all are left then."""
+def _glance(system: System, found: Floats) -> Callable[[Floats], Floats] | None:
+    """Put the maximum for a part of very many rows with covariates into `found`: few steps on all are left then.
+
+    Returns:
+        From a gradient to a step by the curvature of that part; `None` where it says nothing of this system.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
     model, table = system.model, system.table
     if table.x is None or len(table.i) < MANY_ROWS:
-        return
+        return None
     every = slice(None, None, GLANCE)
     part = Table(
         table.names,
@@ -358,11 +363,17 @@ def _glance(system: System, found: Floats) -> None:
         table.labels,
     )
     near = System(replace(model, prior=min(model.prior or 10.0, 10.0), tolerance=REUSE), part)
-    seen, _ = climb(near, None)
-    both = system.n + system.d
-    found[:both] = seen[:both]
-    if system.tied and near.tied:
-        found[-1] = seen[-1]
+    seen, one = climb(near, None)
+    if near.size != system.size:
+        return None
+    found[:] = seen
+    factor = cho_factor(GLANCE * near.curvature(one), check_finite=False)
+
+    def step(gradient: Floats) -> Floats:
+        moved: Floats = cho_solve(factor, gradient, check_finite=False)
+        return moved
+
+    return step
 
 
 def newton(system: System, start: Floats | None) -> tuple[Floats, Floats | None]:

@@ -81,11 +81,13 @@ def terms(ties: Ties, d: Floats, tie: float, wins: Floats, losses: Floats, even:
         return _davidson(d, tie, wins, losses, even)
     if ties == "rao-kupper" and tie > 0:
         return _rao_kupper(d, tie, wins, losses, even)
-    p = _sigmoid(d)
+    far = np.exp(-np.abs(d))
+    p, log_p = np.where(d < 0, far, 1.0) / (1 + far), np.minimum(d, 0.0) - np.log1p(far)
     ours, theirs = wins + even / 2, losses + even / 2
     both = ours + theirs
-    value = float(both @ _log_sigmoid(d) - theirs @ d)  # log σ(−d) = log σ(d) − d
-    return Terms(value, ours - both * p, both * p * (1 - p), np.zeros_like(d), 0.0, 0.0)
+    slope = ours - both * p
+    value = float(both @ log_p - theirs @ d)  # log σ(−d) = log σ(d) − d
+    return Terms(value, slope, both * (p * (1 - p)), np.broadcast_to(0.0, d.shape), 0.0, 0.0)
 
 
 def _davidson(d: Floats, tie: float, wins: Floats, losses: Floats, even: Floats) -> Terms:

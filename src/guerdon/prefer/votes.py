@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import struct
 import unicodedata
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -240,19 +240,19 @@ def _points(outcomes: Any) -> Floats:
         ) from None
 
 
-def _plain_points(outcomes: Any, rows: int = 65_536) -> Floats | None:
+def _plain_points(outcomes: Any, rows: int = 16_384) -> Floats | None:
     """The points of a list of the numbers 1, 0.5 and 0, a few rows at a time; `None` if anything else is in it."""
     if not (isinstance(outcomes, (list, tuple)) and len(outcomes) and isinstance(outcomes[0], (float, int))):
         return None
     found = np.empty(len(outcomes))
     for first in range(0, len(outcomes), rows):
+        some, numbers = found[first : first + rows], outcomes[first : first + rows]
         try:
-            some = np.frombuffer(array("d", outcomes[first : first + rows]))  # refuses text, unlike numpy
-        except (TypeError, OverflowError):
+            struct.pack_into(f"{len(numbers)}d", some.data, 0, *numbers)  # refuses text, unlike numpy
+        except (struct.error, OverflowError):
             return None
         if not ((some == 0) | (some == 0.5) | (some == 1)).all():
             return None
-        found[first : first + len(some)] = some
     return found
 
 
