@@ -124,7 +124,8 @@ class Study:
     @cached_property
     def desk(self) -> Desk:
         """The world and its policy."""
-        return Desk.make(self.seed, demonstrations=self.demonstrations, sft=Sft(epochs=4), width=48)
+        n = self.demonstrations
+        return Desk.make(self.seed, demonstrations=n, sft=Sft(epochs=4), width=48, calibrate_on=n)
 
     @cached_property
     def answers(self) -> tuple[Rows, Floats, Rows, Floats]:

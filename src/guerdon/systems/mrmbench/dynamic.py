@@ -106,7 +106,7 @@ class Dynamic:
 
     def _trained(self, study: Study, score: Trusted) -> TinyLM:
         learner = PPO(lr=1e-3, critic_lr=3e-3, epochs=2, minibatch=64, kl=FixedKL(weight=self.kl))
-        policy, asked = study.desk.learner(), study.desk.prompts(2_000, "mrmbench", "ppo")
+        policy, asked = study.desk.learner(), study.desk.prompts(8 * study.prompts, "mrmbench", "ppo")
         made = train(
             policy,
             learner,
@@ -123,11 +123,12 @@ class Dynamic:
 def _gained(study: Study, model: RewardModel, last: TinyLM) -> dict[str, float]:
     """Rewards of a policy on prompts of its own, and what they are more than those of the first."""
     desk = study.desk
-    asked = desk.prompts(1_024, "mrmbench", "after")
+    asked = desk.prompts(4 * study.prompts, "mrmbench", "after")
     before, after = (desk.draw(asked, "mrmbench", "after", policy=each) for each in (None, last))
     gold, first = desk.gold(asked, after).mean(), desk.gold(asked, before).mean()
     learned = [model.scores(desk.rows(asked, each)).mean() for each in (before, after)]
-    moved = (after.logprobs - desk.policy.logprobs(asked, after.ids)).sum(1).mean()
+    # padding that was drawn ends an answer, and has no log-probability under `logprobs`
+    moved = ((after.logprobs - desk.policy.logprobs(asked, after.ids)) * (after.ids != desk.policy.pad)).sum(1).mean()
     return {
         "gold": float(gold),
         "gold gained": float(gold - first),

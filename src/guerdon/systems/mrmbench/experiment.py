@@ -32,7 +32,7 @@ STEPS = (("0", "0.25", "+0.02 (seed 101)"), ("0.25", "0.4", "+0.03 (seed 101)"))
 def study(seed: int, scale: Scale) -> Study:
     """The world, pairs and tasks of a seed."""
     if scale == "smoke":
-        return Study(seed, pairs=400, probes=400, prompts=16, n=8, demonstrations=500)
+        return Study(seed, pairs=200, probes=200, prompts=16, n=8, demonstrations=200)
     return Study(seed)
 
 
@@ -169,7 +169,7 @@ class Confidence(Experiment):
         world = study(seed, scale)
         metric: Metric | None = None if arm == "random" else "mahalanobis" if arm == "mahalanobis" else "euclidean"
         settings = Fit(epochs=1, batch=64) if scale == "smoke" else FIT
-        return world.trust(world.model("8000 pairs", settings), metric, 400 if scale == "smoke" else 2_000)
+        return world.trust(world.model("8000 pairs", settings), metric, 200 if scale == "smoke" else 2_000)
 
 
 RULES: Mapping[str, tuple[Rule, float]] = {
