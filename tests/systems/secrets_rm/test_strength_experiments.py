@@ -6,8 +6,9 @@ import pytest
 torch = pytest.importorskip("torch", reason='needs pip install "guerdon[train]"')
 
 from guerdon.prefer.objectives import difference_loss  # noqa: E402
+from guerdon.prefer.training import Fit, fit  # noqa: E402
 from guerdon.rlhf.desk import Desk  # noqa: E402
-from guerdon.systems.secrets_rm.desk import SIZES, made, validation  # noqa: E402
+from guerdon.systems.secrets_rm.desk import SIZES, Validation, body, made  # noqa: E402
 from guerdon.systems.secrets_rm.experiment import EXPERIMENTS  # noqa: E402
 from guerdon.systems.secrets_rm.metarm import best_of, learned, of_policy, spread  # noqa: E402
 
@@ -32,8 +33,18 @@ def test_wrong_labels_are_where_the_two_sets_differ(desk) -> None:
     noisy, true, wrong = made(desk, 2000, "test")
     assert 0.22 < wrong.mean() < 0.28
     assert noisy.flipped(wrong).digest() == true.digest()
-    sets = validation(desk, 400)
-    assert 270 < len(sets["agreement"]) < 330
+
+
+def test_three_validation_sets_are_watched_as_two(desk) -> None:
+    """Accuracy as labelled and on true labels follows from that where labels are right and where they are wrong."""
+    held = Validation.of(desk, 400)
+    noisy, true, wrong = made(desk, 400, "validation")
+    found = fit(body(), noisy, Fit(epochs=1), (1,), watch={**held.watch, "original": noisy, "gold": true})
+    own = {row["set"]: row["accuracy"] for row in found.history}
+    lines = held.accuracies(found.history)
+    assert lines["original"][0] == pytest.approx(own["original"])
+    assert lines["gold"][0] == pytest.approx(own["gold"])
+    assert len(held.watch["agreement"]) == (~wrong).sum()
 
 
 def test_shifted_responses_are_the_best_of_many(desk) -> None:

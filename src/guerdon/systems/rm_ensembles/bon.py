@@ -1,14 +1,14 @@
-"""The best-of-n experiment: a noisy preference set, five members, thousands of answers to each of some prompts."""
+"""Best-of-n: a noisy preference set, five members, thousands of answers to each of some prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from guerdon.bench.experiment import Experiment, Scale
+from guerdon.bench.experiment import Scale
 from guerdon.bench.verdicts import AllOf, Claim
 from guerdon.systems.rm_ensembles.curves import Floats, curve, curves, ends_by_size, points, proxies, win_rate
 
@@ -193,141 +193,118 @@ def _no_fall(way: str, expected: str) -> Claim:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class BestOfN(Experiment):
-    """Best-of-n under one reward model and under ensembles."""
-
-    body: str = "transformer"
-    """Of the members: transformer or gru."""
-
-    name: ClassVar[str] = "best-of-n"
-    summary: ClassVar[str] = (
-        "Five members learn from 3,000 pairs, a quarter of them with the wrong label or none, and choose among 2,048 "
-        "answers to each of 48 prompts. Gold rewards have mean 0 and sd 1 on the policy's answers; n goes to 1,843. "
-        "UWO has the published lambda of 0.5."
-    )
-    arms: ClassVar[tuple[str, ...]] = tuple(NOISE)
-    modules: ClassVar[tuple[str, ...]] = ("guerdon.systems.rm_ensembles.curves", *ROOMS)
-    claims: ClassVar[tuple[Claim | AllOf, ...]] = (
-        Claim(
-            name="single-over-optimises",
-            statement="With a quarter of the labels wrong, the average single model falls by at least 15 % from its "
-            "peak. Where it does not, the world does not over-optimise and the rest is not testable.",
-            measure="fall of single",
-            treatment="25 % flips",
-            at_least=0.15,
-            source="prototype",
-            expected="49 % and 29 % (2 seeds of the prototype)",
+CLAIMS: tuple[Claim | AllOf, ...] = (
+    Claim(
+        name="single-over-optimises",
+        statement="With a quarter of the labels wrong, the average single model falls by at least 15 % from its "
+        "peak. Where it does not, the world does not over-optimise and the rest is not testable.",
+        measure="fall of single",
+        treatment="25 % flips",
+        at_least=0.15,
+        source="prototype",
+        expected="49 % and 29 % (2 seeds of the prototype)",
+    ),
+    _ends("mean", "+98 to +124 % (prototype)"),
+    _ends("WCO", "+85 to +258 % (prototype)"),
+    _ends("UWO", "+90 to +250 % with lambda 1 (prototype)"),
+    Claim(
+        name="mean-falls-less-than-single",
+        statement="From peak to end, the mean falls less than the average single model.",
+        measure="single falls more than mean",
+        treatment="25 % flips",
+        at_least=0.0,
+        source="prototype",
+        expected="0.06 and 0.03 (prototype)",
+    ),
+    Claim(
+        name="pessimism-falls-less-than-mean",
+        statement="From peak to end, the better of WCO and UWO falls less than the mean.",
+        measure="mean falls more than the better of WCO and UWO",
+        treatment="25 % flips",
+        at_least=0.0,
+        source="prototype",
+    ),
+    AllOf(
+        name="ensembles-mitigate",
+        statement="One reward model over-optimises; ensembles end higher and fall less.",
+        of=(
+            "single-over-optimises",
+            "mean-ends-higher",
+            "wco-ends-higher",
+            "uwo-ends-higher",
+            "mean-falls-less-than-single",
+            "pessimism-falls-less-than-mean",
         ),
-        _ends("mean", "+98 to +124 % (prototype)"),
-        _ends("WCO", "+85 to +258 % (prototype)"),
-        _ends("UWO", "+90 to +250 % with lambda 1 (prototype)"),
+        source=PAPER,
+    ),
+    _no_fall("WCO", "0 and 23 % (prototype)"),
+    _no_fall("UWO", "0 with lambda 2 (prototype)"),
+    Claim(
+        name="mean-still-falls",
+        statement="The mean still over-optimises: it ends at least 5 % below its peak.",
+        measure="fall of mean",
+        treatment="25 % flips",
+        at_least=0.05,
+        source=f"{PAPER}: with 25 % noise",
+        expected="23 % and 13 % (prototype)",
+    ),
+    *(
         Claim(
-            name="mean-falls-less-than-single",
-            statement="From peak to end, the mean falls less than the average single model.",
-            measure="single falls more than mean",
+            name=f"noise-widens-{way.lower()}",
+            statement=f"The relative gain of {way} over the average single model is larger with wrong labels.",
+            measure=f"gain of {way}",
             treatment="25 % flips",
+            control="true labels",
             at_least=0.0,
-            source="prototype",
-            expected="0.06 and 0.03 (prototype)",
-        ),
+            source=f"{PAPER}: about 75 % against 30 %",
+        )
+        for way in ("WCO", "UWO")
+    ),
+    *(
         Claim(
-            name="pessimism-falls-less-than-mean",
-            statement="From peak to end, the better of WCO and UWO falls less than the mean.",
-            measure="mean falls more than the better of WCO and UWO",
+            name=f"{way.lower()}-wins",
+            statement=f"The best answer by {way} has a higher gold reward than that by a single model more often "
+            "than not.",
+            measure=f"win-rate of {way}",
             treatment="25 % flips",
-            at_least=0.0,
-            source="prototype",
-        ),
-        AllOf(
-            name="ensembles-mitigate",
-            statement="One reward model over-optimises; ensembles end higher and fall less.",
-            of=(
-                "single-over-optimises",
-                "mean-ends-higher",
-                "wco-ends-higher",
-                "uwo-ends-higher",
-                "mean-falls-less-than-single",
-                "pessimism-falls-less-than-mean",
-            ),
-            source=PAPER,
-        ),
-        _no_fall("WCO", "0 and 23 % (prototype)"),
-        _no_fall("UWO", "0 with lambda 2 (prototype)"),
-        Claim(
-            name="mean-still-falls",
-            statement="The mean still over-optimises: it ends at least 5 % below its peak.",
-            measure="fall of mean",
-            treatment="25 % flips",
-            at_least=0.05,
-            source=f"{PAPER}: with 25 % noise",
-            expected="23 % and 13 % (prototype)",
-        ),
-        *(
-            Claim(
-                name=f"noise-widens-{way.lower()}",
-                statement=f"The relative gain of {way} over the average single model is larger with wrong labels.",
-                measure=f"gain of {way}",
-                treatment="25 % flips",
-                control="true labels",
-                at_least=0.0,
-                source=f"{PAPER}: about 75 % against 30 %",
-            )
-            for way in ("WCO", "UWO")
-        ),
-        *(
-            Claim(
-                name=f"{way.lower()}-wins",
-                statement=f"The best answer by {way} has a higher gold reward than that by a single model more often "
-                "than not.",
-                measure=f"win-rate of {way}",
-                treatment="25 % flips",
-                at_least=50.0,
-                source=f"{PAPER}, win-rates",
-                expected=expected,
-            )
-            for way, expected in (("mean", "57.8 %"), ("WCO", "58.3 %"), ("UWO", "58.2 %"))
-        ),
-        Claim(
-            name="lambda-hardly-matters",
-            statement="UWO ends at least 25 % above the average single model for every lambda from 0.1 to 5.",
-            measure="lambda: worst over 1.25 single",
-            treatment="25 % flips",
-            at_least=0.0,
-            source=f"{PAPER}: robust",
-        ),
-        Claim(
-            name="fourth-member-adds",
-            statement="A fourth member adds at least 0.02 sd to the gold reward at the end, over WCO and UWO.",
-            measure="member 4 adds",
-            treatment="25 % flips",
-            at_least=0.02,
-            source=f"{PAPER}: a clear step",
-        ),
-        Claim(
-            name="fifth-adds-little",
-            statement="A fifth member changes the gold reward at the end by 0.1 sd at most.",
-            measure="member 5 adds",
-            treatment="25 % flips",
-            at_least=-0.1,
-            at_most=0.1,
-            source=f"{PAPER}: four and five alike",
-        ),
-    )
+            at_least=50.0,
+            source=f"{PAPER}, win-rates",
+            expected=expected,
+        )
+        for way, expected in (("mean", "57.8 %"), ("WCO", "58.3 %"), ("UWO", "58.2 %"))
+    ),
+    Claim(
+        name="lambda-hardly-matters",
+        statement="UWO ends at least 25 % above the average single model for every lambda from 0.1 to 5.",
+        measure="lambda: worst over 1.25 single",
+        treatment="25 % flips",
+        at_least=0.0,
+        source=f"{PAPER}: robust",
+    ),
+    Claim(
+        name="fourth-member-adds",
+        statement="A fourth member adds at least 0.02 sd to the gold reward at the end, over WCO and UWO.",
+        measure="member 4 adds",
+        treatment="25 % flips",
+        at_least=0.02,
+        source=f"{PAPER}: a clear step",
+    ),
+    Claim(
+        name="fifth-adds-little",
+        statement="A fifth member changes the gold reward at the end by 0.1 sd at most.",
+        measure="member 5 adds",
+        treatment="25 % flips",
+        at_least=-0.1,
+        at_most=0.1,
+        source=f"{PAPER}: four and five alike",
+    ),
+)
 
-    def seeds(self, scale: Scale) -> tuple[int, ...]:
-        """Three from 11 on; five at full scale."""
-        return tuple(range(11, 16 if scale == "full" else 14))
 
-    def run(self, arm: str, seed: int, scale: Scale) -> Mapping[str, float | None]:
-        """Every way with one set of members."""
-        from guerdon.rlhf.desk import Desk
-
-        sizes = SIZES[scale]
-        desk = Desk.make(seed, demonstrations=sizes.demonstrations)
-        members = members_of(desk, sizes, NOISE[arm], self.body)
-        rows, gold = answered(desk, sizes)
-        found = measured(scores_of(members, rows, sizes.prompts), gold, sizes.most)
-        _, true = desk.pairs(min(2_000, sizes.pairs), "rm-eval", flips=0.0)
-        right = [np.mean(each.scores(true.chosen) > each.scores(true.rejected)) for each in members]
-        return {"accuracy of a member": float(np.mean(right)), **found, **steps(found)}
+def best_of_n_measures(desk: Desk, members: tuple[RewardModel, ...], sizes: Sizes) -> dict[str, float | None]:
+    """Every way with one set of members."""
+    rows, gold = answered(desk, sizes)
+    found = measured(scores_of(members, rows, sizes.prompts), gold, sizes.most)
+    _, true = desk.pairs(min(2_000, sizes.pairs), "rm-eval", flips=0.0)
+    right = [np.mean(each.scores(true.chosen) > each.scores(true.rejected)) for each in members]
+    return {"accuracy of a member": float(np.mean(right)), **found, **steps(found)}

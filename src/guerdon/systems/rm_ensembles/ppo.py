@@ -1,16 +1,15 @@
-"""The PPO experiment: policies trained on one member and on ensembles, with and without a penalty on divergence."""
+"""PPO: policies trained on one member and on ensembles, with and without a penalty on divergence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from guerdon.bench.experiment import Experiment, Scale
+from guerdon.bench.experiment import Scale
 from guerdon.bench.verdicts import AllOf, Claim
-from guerdon.systems.rm_ensembles.bon import NOISE, ROOMS, SIZES, members_of
 from guerdon.systems.rm_ensembles.curves import WAYS, Floats, proxies
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ def _at(
     return Claim(
         name=name,
         statement=statement,
-        measure=measure,
+        measure=f"PPO: {measure}",
         treatment="25 % flips",
         at_least=at_least,
         at_most=at_most,
@@ -154,89 +153,59 @@ def _at(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ppo(Experiment):
-    """PPO on one reward model and on ensembles."""
+CLAIMS: tuple[Claim | AllOf, ...] = (
+    _at("drop of single, beta 0", "ppo-over-optimises", "Without a penalty, a policy trained on one member falls "
+        "by at least 0.2 sd from its peak.", "2.2 (seed 103)", at_least=0.2),
+    *(
+        _at(f"{way} less single, beta 0", f"{way.lower()}-ends-higher-without-penalty", f"Without a penalty, {way} "
+            "ends with a higher gold reward than one member.", at_least=0.0)
+        for way in ("WCO", "UWO")
+    ),
+    *(
+        _at(f"drop of {way}, beta 0", f"{way.lower()}-still-falls-without-penalty", f"Without a penalty, {way} "
+            "still falls by at least 0.1 sd from its peak: it does not remove over-optimisation.", at_least=0.1)
+        for way in ("WCO", "UWO")
+    ),
+    *(
+        _at(f"drop of {way}, beta 0.1", f"{way.lower()}-with-small-penalty-does-not-fall", f"With beta 0.1, "
+            f"{way} falls by at most 0.1 sd from its peak.", at_most=0.1)
+        for way in ("WCO", "UWO")
+    ),
+    *(
+        _at(f"{way}, beta 0.1 less single, beta 2", f"{way.lower()}-beats-a-large-penalty", f"{way} with the small "
+            "penalty ends higher than one member with 20 times the penalty.", at_least=0.0)
+        for way in ("WCO", "UWO")
+    ),
+    _at("growth of variance, mean over UWO", "uwo-holds-the-variance", "Without a penalty, the members' variance "
+        "grows more where their mean is optimised than where UWO is.", "x2.5 against x1.2 in the paper",
+        at_least=1.0),
+    *(
+        _at(f"win-rate of {way}, beta {beta:g}", f"{way.lower()}-wins-beta-{beta:g}".replace(".", "-"), f"With "
+            f"beta = {beta:g}, the last policy of {way} beats that of one member more often than not.",
+            at_least=50.0)
+        for way in ("WCO", "UWO") for beta in (0.0, 0.1)
+    ),
+)  # fmt: skip
 
-    body: str = "transformer"
-    """Of the members; see `members_of`."""
 
-    name: ClassVar[str] = "ppo"
-    summary: ClassVar[str] = (
-        "Policies learn by PPO, 40 iterations of 64 answers, from the first of five members with a quarter of their "
-        "labels wrong, or from all: without a penalty on divergence, and with beta = 0.1; one member also with 20 "
-        "times as much. UWO has the published lambda of 0.1. Gold rewards have sd 1 on the first policy's answers."
-    )
-    arms: ClassVar[tuple[str, ...]] = ("25 % flips",)
-    modules: ClassVar[tuple[str, ...]] = (
-        "guerdon.systems.rm_ensembles.bon",
-        "guerdon.systems.rm_ensembles.curves",
-        *ROOMS,
-        "guerdon.train.loop",
-        "guerdon.train.rollouts",
-        "guerdon.train.kl",
-        "guerdon.train.learners",
-    )
-    claims: ClassVar[tuple[Claim | AllOf, ...]] = (
-        _at("drop of single, beta 0", "ppo-over-optimises", "Without a penalty, a policy trained on one member falls "
-            "by at least 0.2 sd from its peak.", "2.2 (seed 103)", at_least=0.2),
-        *(
-            _at(f"{way} less single, beta 0", f"{way.lower()}-ends-higher-without-penalty", f"Without a penalty, {way} "
-                "ends with a higher gold reward than one member.", at_least=0.0)
-            for way in ("WCO", "UWO")
-        ),
-        *(
-            _at(f"drop of {way}, beta 0", f"{way.lower()}-still-falls-without-penalty", f"Without a penalty, {way} "
-                "still falls by at least 0.1 sd from its peak: it does not remove over-optimisation.", at_least=0.1)
-            for way in ("WCO", "UWO")
-        ),
-        *(
-            _at(f"drop of {way}, beta 0.1", f"{way.lower()}-with-small-penalty-does-not-fall", f"With beta 0.1, "
-                f"{way} falls by at most 0.1 sd from its peak.", at_most=0.1)
-            for way in ("WCO", "UWO")
-        ),
-        *(
-            _at(f"{way}, beta 0.1 less single, beta 2", f"{way.lower()}-beats-a-large-penalty", f"{way} with the small "
-                "penalty ends higher than one member with 20 times the penalty.", at_least=0.0)
-            for way in ("WCO", "UWO")
-        ),
-        _at("growth of variance, mean over UWO", "uwo-holds-the-variance", "Without a penalty, the members' variance "
-            "grows more where their mean is optimised than where UWO is.", "x2.5 against x1.2 in the paper",
-            at_least=1.0),
-        *(
-            _at(f"win-rate of {way}, beta {beta:g}", f"{way.lower()}-wins-beta-{beta:g}".replace(".", "-"), f"With "
-                f"beta = {beta:g}, the last policy of {way} beats that of one member more often than not.",
-                at_least=50.0)
-            for way in ("WCO", "UWO") for beta in (0.0, 0.1)
-        ),
-    )  # fmt: skip
+def ppo_measures(desk: Desk, members: tuple[RewardModel, ...], steps: Steps) -> dict[str, float | None]:
+    """All training runs with one set of members."""
+    from guerdon.rlhf.winrate import points_by
 
-    def seeds(self, scale: Scale) -> tuple[int, ...]:
-        """Three from 11 on; five at full scale."""
-        return tuple(range(11, 16 if scale == "full" else 14))
-
-    def run(self, arm: str, seed: int, scale: Scale) -> Mapping[str, float | None]:
-        """All training runs with one set of members."""
-        from guerdon.rlhf.desk import Desk
-        from guerdon.rlhf.winrate import points_by
-
-        sizes = SIZES[scale]
-        desk = Desk.make(seed, demonstrations=sizes.demonstrations)
-        members = members_of(desk, sizes, NOISE[arm], self.body)
-        found: dict[str, float | None] = {}
-        last: dict[str, Floats] = {}
-        for way, beta in RUNS:
-            name = f"{way}, beta {beta:g}"
-            rows, last[name] = trained(desk, members, way, beta, STEPS[scale])
-            found |= summary(rows, name)
-        for way in ("mean", "WCO", "UWO"):
-            for weight in ("0", "0.1") if way != "mean" else ("0",):
-                ours, theirs = last[f"{way}, beta {weight}"], last[f"single, beta {weight}"]
-                found[f"win-rate of {way}, beta {weight}"] = 100 * float(points_by(ours, theirs).mean())
-            found[f"{way} less single, beta 0"] = float(last[f"{way}, beta 0"].mean() - last["single, beta 0"].mean())
-        for way in ("WCO", "UWO"):
-            gap = last[f"{way}, beta 0.1"].mean() - last["single, beta 2"].mean()
-            found[f"{way}, beta 0.1 less single, beta 2"] = float(gap)
-        grown = [found[f"variance of {way}, beta 0"] for way in ("mean", "UWO")]
-        found["growth of variance, mean over UWO"] = float(np.divide(*np.array(grown, float)))
-        return found
+    found: dict[str, float | None] = {}
+    last: dict[str, Floats] = {}
+    for way, beta in RUNS:
+        name = f"{way}, beta {beta:g}"
+        rows, last[name] = trained(desk, members, way, beta, steps)
+        found |= summary(rows, name)
+    for way in ("mean", "WCO", "UWO"):
+        for weight in ("0", "0.1") if way != "mean" else ("0",):
+            ours, theirs = last[f"{way}, beta {weight}"], last[f"single, beta {weight}"]
+            found[f"win-rate of {way}, beta {weight}"] = 100 * float(points_by(ours, theirs).mean())
+        found[f"{way} less single, beta 0"] = float(last[f"{way}, beta 0"].mean() - last["single, beta 0"].mean())
+    for way in ("WCO", "UWO"):
+        gap = last[f"{way}, beta 0.1"].mean() - last["single, beta 2"].mean()
+        found[f"{way}, beta 0.1 less single, beta 2"] = float(gap)
+    grown = [found[f"variance of {way}, beta 0"] for way in ("mean", "UWO")]
+    found["growth of variance, mean over UWO"] = float(np.divide(*np.array(grown, float)))
+    return found

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from guerdon.bench.experiment import Experiment, Scale
 from guerdon.bench.verdicts import AllOf, Claim
-from guerdon.systems.secrets_rm.desk import ARM, ROOMS, SIZES, body, made, mean_by_epoch, validation
+from guerdon.systems.secrets_rm.desk import ARM, ROOMS, SIZES, Validation, body, made
 
 if TYPE_CHECKING:
     from guerdon.prefer.training import Contrast
@@ -37,7 +35,7 @@ class ContrastiveTerms(Experiment):
 
     name: ClassVar[str] = "contrast"
     summary: ClassVar[str] = (
-        "Models learn from 4,000 pairs, a quarter of them labelled wrong, for 4 epochs of batches of 16, with each "
+        "Models learn from 3,000 pairs, a quarter of them labelled wrong, for 2 epochs of batches of 16, with each "
         "contrastive term or none. Accuracies are on fresh pairs with true labels."
     )
     arms: ClassVar[tuple[str, ...]] = (ARM,)
@@ -72,17 +70,17 @@ class ContrastiveTerms(Experiment):
 
         sizes = SIZES[scale]
         desk = Desk.make(seed, demonstrations=sizes.demonstrations)
-        noisy, _, _ = made(desk, sizes.used, "contrast")
-        watch = validation(desk, sizes.held)
+        noisy, _, _ = made(desk, sizes.contrasted, "contrast")
+        held = Validation.of(desk, sizes.held)
         seeds = tuple(range(seed * 1000, seed * 1000 + sizes.runs))
         found: dict[str, float] = {}
         for name, term in terms().items():
-            settings = Fit(epochs=max(1, sizes.longer // 2), batch=16, contrast=term)
-            history = fit(body(), noisy, settings, seeds, watch=watch).history
-            found |= {f"{kind} accuracy of {name}": mean_by_epoch(history, "accuracy", kind)[-1] for kind in watch}
-            found[f"separation of {name}"] = mean_by_epoch(history, "separation", "gold")[-1]
+            settings = Fit(epochs=sizes.shorter, batch=16, contrast=term)
+            history = fit(body(), noisy, settings, seeds, watch=held.watch).history
+            lines = held.accuracies(history)
+            found |= {f"{kind} accuracy of {name}": float(line[-1]) for kind, line in lines.items()}
         gold = {name: found[f"gold accuracy of {name}"] for name in terms()}
         best = max(gold[name] for name in ("SimCSE-diff", "SwAV", "SwAV-diff"))
         found["SimCSE over baseline"] = gold["SimCSE"] - gold["baseline"]
         found["SimCSE over the best other term"] = gold["SimCSE"] - best
-        return {name: float(np.asarray(each)) for name, each in found.items()}
+        return found

@@ -41,8 +41,10 @@ class Sizes:
         used: of them, that methods train on.
         held: pairs of each validation set.
         members: M.
+        contrasted: pairs that models with contrastive terms train on.
         epochs: of the members; few, since members lean to the labels they see.
         longer: epochs of methods.
+        shorter: epochs of contrastive terms and of MetaRM.
         runs: seeds of each method.
         demonstrations: that the policy learns from.
         prompts: of the shifted policy's responses.
@@ -53,23 +55,27 @@ class Sizes:
     pairs: int = 6_000
     used: int = 4_000
     held: int = 4_000
+    contrasted: int = 3_000
     members: int = 10
     epochs: int = 3
-    longer: int = 8
-    runs: int = 2
+    longer: int = 6
+    shorter: int = 2
+    runs: int = 1
     demonstrations: int = 8_000
     prompts: int = 384
-    steps: int = 15
+    steps: int = 12
     rounds: int = 4
 
 
 SIZES: Mapping[Scale, Sizes] = {
     "smoke": Sizes(
-        pairs=200, used=120, held=100, members=3, epochs=1, longer=1, runs=1, demonstrations=300, prompts=12, steps=1,
-        rounds=2,
+        pairs=200, used=120, held=100, contrasted=64, members=3, epochs=1, longer=1, shorter=1, demonstrations=300,
+        prompts=12, steps=1, rounds=2,
     ),
     "desk": Sizes(),
-    "full": Sizes(pairs=150_000, used=150_000, held=17_000, runs=3, steps=2_000),
+    "full": Sizes(
+        pairs=150_000, used=150_000, held=17_000, contrasted=150_000, longer=8, runs=3, steps=2_000
+    ),
 }  # fmt: skip
 
 
@@ -88,17 +94,44 @@ def made(desk: Desk, n: int, name: str) -> tuple[Pairs, Pairs, Bools]:
     return noisy, true, wrong
 
 
-def validation(desk: Desk, n: int) -> dict[str, Pairs]:
-    """The three sets: as labelled, as the gold reward says, and where both agree."""
-    noisy, true, wrong = made(desk, n, "validation")
-    return {"original": noisy, "gold": true, "agreement": noisy.take(~wrong)}
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Fresh pairs and their three labellings: as labelled, as the gold reward says, and where both agree.
+
+    Args:
+        true: pairs with true labels.
+        wrong: (n,) where the original labels are wrong.
+    """
+
+    true: Pairs
+    wrong: Bools
+
+    @classmethod
+    def of(cls, desk: Desk, n: int) -> Validation:
+        """The validation pairs of a desk."""
+        _, true, wrong = made(desk, n, "validation")
+        return cls(true, wrong)
+
+    @property
+    def watch(self) -> dict[str, Pairs]:
+        """What training watches: each pair once, with its true label."""
+        return {"agreement": self.true.take(~self.wrong), "wrong": self.true.take(self.wrong)}
+
+    def accuracies(self, history: Any) -> dict[str, Floats]:
+        """Accuracy (epochs,) on the sets `original`, `gold` and `agreement`, averaged over seeds."""
+        agree, other = (_by_epoch(history, name) for name in ("agreement", "wrong"))
+        share = float(self.wrong.mean())
+        return {
+            "original": (1 - share) * agree + share * (1 - other),
+            "gold": (1 - share) * agree + share * other,
+            "agreement": agree,
+        }
 
 
-def mean_by_epoch(history: Any, measure: str, name: str) -> Floats:
-    """(epochs,) a measure on one validation set, averaged over seeds."""
-    rows = [row for row in history if row["set"] == name and row["slice"] == ""]
+def _by_epoch(history: Any, name: str) -> Floats:
+    rows = [row for row in history if row["set"] == name]
     epochs = sorted({row["epoch"] for row in rows})
-    return np.array([np.mean([row[measure] for row in rows if row["epoch"] == epoch]) for epoch in epochs])
+    return np.array([np.mean([row["accuracy"] for row in rows if row["epoch"] == epoch]) for epoch in epochs])
 
 
 def right(chosen: npt.ArrayLike, rejected: npt.ArrayLike) -> float:

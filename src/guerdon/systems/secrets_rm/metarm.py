@@ -11,7 +11,7 @@ import numpy as np
 from guerdon.bench.experiment import Experiment, Scale
 from guerdon.bench.verdicts import AllOf, Claim
 from guerdon.prefer.pairs import Pairs
-from guerdon.systems.secrets_rm.desk import ARM, ROOMS, SIZES, Floats, Sizes, body, made, right, validation
+from guerdon.systems.secrets_rm.desk import ARM, ROOMS, SIZES, Floats, Sizes, Validation, body, made, right
 
 if TYPE_CHECKING:
     from guerdon.prefer.models import RewardModel, Rows
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 PAPER = "arXiv 2405.00438"
 RESPONSES = 4
 BEST_OF = 16
-RATES = (1e-3, 3e-3, 1e-2)
-"""eta, from the learning rate to 10 times it; the middle one is the claims'."""
-RATE = RATES[1]
+RATES = (1e-2, 1.0)
+"""eta: 10 times the learning rate, which is the claims', and 1,000 times, where it has an effect to see."""
+RATE = RATES[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,18 +77,17 @@ def spread(scores: Floats) -> float:
     return float(difference_loss(torch.tensor(scores)).mean())
 
 
-def judged(model: RewardModel, shifted: Shifted, watch: Mapping[str, Pairs], reference: Rows) -> dict[str, float]:
+def judged(model: RewardModel, shifted: Shifted, original: Pairs) -> dict[str, float]:
     """J, raw and of standardised scores, and accuracy on the original and on the shifted pairs.
 
     Args:
         model: as trained.
         shifted: responses that it has not seen.
-        watch: validation sets of the original pairs.
-        reference: rows that standardise scores.
+        original: fresh pairs of the first policy with true labels; their answers standardise scores.
     """
     scores = model.scores(shifted.rows).reshape(shifted.gold.shape)
-    scaled = model.standardised(reference).scores(shifted.rows).reshape(shifted.gold.shape)
-    pairs, original = shifted.pairs(), watch["gold"]
+    scaled = model.standardised(original.chosen + original.rejected).scores(shifted.rows).reshape(shifted.gold.shape)
+    pairs = shifted.pairs()
     return {
         "J": spread(scores),
         "standardised J": spread(scaled),
@@ -101,7 +100,7 @@ def learned(noisy: Pairs, seeds: tuple[int, ...], sizes: Sizes, rate: float, shi
     """Models of plain training, or by MetaRM where there are shifted responses; equal steps."""
     from guerdon.prefer.training import Fit, Meta, fit
 
-    settings = Fit(epochs=sizes.epochs)
+    settings = Fit(epochs=sizes.shorter)
     if shifted is not None:
         settings = replace(settings, meta=Meta(rate=rate, prompts=16, responses=RESPONSES))
     return fit(body(), noisy, settings, seeds, shifted=shifted).models
@@ -148,8 +147,9 @@ def rounds(desk: Desk, noisy: Pairs, vanilla: RewardModel, sizes: Sizes, seed: i
             f"win-rate over vanilla, round {k}": _wins(ours.gold, theirs.gold),
             f"win-rate over SFT, round {k}": _wins(ours.gold, first.gold),
         }
-        new = of_policy(desk, policy, sizes.prompts, f"round-{k}")
-        model = learned(noisy, (seed,), sizes, RATE, new.rows)[0].standardised(held)
+        if k < sizes.rounds:
+            new = of_policy(desk, policy, sizes.prompts, f"round-{k}")
+            model = learned(noisy, (seed,), sizes, RATE, new.rows)[0].standardised(held)
     return found
 
 
@@ -253,15 +253,14 @@ class MetaRewardModel(Experiment):
         sizes = SIZES[scale]
         desk = Desk.make(seed, demonstrations=sizes.demonstrations)
         noisy, _, _ = made(desk, sizes.used, "metarm")
-        watch = validation(desk, sizes.held)
+        original = Validation.of(desk, sizes.held).true
         seeds = tuple(range(seed * 1000, seed * 1000 + sizes.runs))
         vanilla = learned(noisy, seeds, sizes, 0.0, None)
         seen, unseen = (best_of(desk, vanilla[0], sizes.prompts, name) for name in ("seen", "unseen"))
-        reference = watch["gold"].chosen + watch["gold"].rejected
-        base = _mean([judged(model, unseen, watch, reference) for model in vanilla])
+        base = _mean([judged(model, unseen, original) for model in vanilla])
         found: dict[str, float | None] = {f"{name} of vanilla": each for name, each in base.items()}
         for rate in RATES:
-            told = _mean([judged(m, unseen, watch, reference) for m in learned(noisy, seeds, sizes, rate, seen.rows)])
+            told = _mean([judged(m, unseen, original) for m in learned(noisy, seeds, sizes, rate, seen.rows)])
             found |= {f"{name}, eta {rate:g}": each for name, each in told.items()}
             if rate == RATE:
                 found |= {f"{name}, MetaRM over vanilla": each - base[name] for name, each in told.items()}
