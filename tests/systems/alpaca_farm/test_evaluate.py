@@ -157,3 +157,10 @@ def test_the_greedy_simulator_is_one_prompt_at_temperature_0() -> None:
     found = pool("greedy", {"": Scripted(prefers_good)})
     assert [member.name for member in found.members] == ["plain"]
     assert found.noise == 0.0
+
+
+def test_a_hostile_name_leaves_neither_the_folder_nor_marks_on_the_terminal(files, scripted, capsys) -> None:
+    write_outputs(files / "weak.json", ASKED, ["x"] * 40, "../../evil\x1b[31m")
+    main(arguments(files, "--annotations", str(files / "told")))
+    assert "\x1b" not in capsys.readouterr().out
+    assert sorted(path.name for path in (files / "told").iterdir()) == ["even.json", "evil-31m.json", "strong.json"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ def evaluate(
     """
     base = Outputs.read(reference)
     models = [Outputs.read(path) for path in files]
-    names = [each.generator for each in models]
+    names = [file_name(each.generator) for each in models]
     if len(set(names)) != len(names):
         raise ConfigError("models of different names", f"got {sorted(names)}", "Set the generator in each file")
     for each in models:
@@ -82,8 +83,17 @@ def evaluate(
     for each in models:
         found.append(Entry(each.generator, _against(each, base, annotators, done)))
         if annotations is not None:
-            write_json(annotations / f"{each.generator}.json", _annotations(each, base, found[-1].compared.choices))
+            write_json(annotations / file_name(each.generator), _annotations(each, base, found[-1].compared.choices))
     return sorted(found, key=lambda entry: -np.nan_to_num(entry.compared.rate.win_rate, nan=-1.0))
+
+
+def file_name(model: str) -> str:
+    """A file's name for a model's, whatever that is.
+
+    >>> file_name("../org/Model 7B")
+    'org-Model-7B.json'
+    """
+    return (re.sub(r"[^\w.-]+", "-", model).strip(".-")[:100] or "model") + ".json"
 
 
 def _against(model: Outputs, base: Outputs, annotators: Preference, done: Done | None) -> Compared:
@@ -199,7 +209,8 @@ def table(entries: Sequence[Entry]) -> str:
         rate = entry.compared.rate
         span = f"{rate.low:.1f}-{rate.high:.1f}"
         numbers = (f"{rate.win_rate:.1f}", f"{rate.standard_error:.1f}", span, f"{rate.length_controlled:.1f}")
-        lines.append((entry.name, *numbers, f"{rate.avg_length:.0f}", str(rate.n_unknown)))
+        name = "".join(c if c.isprintable() else "?" for c in entry.name)[:60]
+        lines.append((name, *numbers, f"{rate.avg_length:.0f}", str(rate.n_unknown)))
     widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
     return "\n".join(
         "  ".join(text.ljust(wide) if k == 0 else text.rjust(wide) for k, (text, wide) in enumerate(zip(line, widths)))
