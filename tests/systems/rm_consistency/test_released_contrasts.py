@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from guerdon.systems.rm_consistency.released import (
     InvertedSideWarning,
     contrast_items,
     preferred,
+    reading_as,
     scorer_of,
     sides,
     stack_exchange_pairs,
@@ -144,6 +147,26 @@ def test_commands_make_items_measure_and_augment(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["augment", str(pairs), "--synonyms", str(tmp_path / "none"), "--out", str(tmp_path / "new.jsonl")])
     assert stopped.value.code == 2
+
+
+def test_a_classifier_reads_the_text_of_a_released_task(tmp_path):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    sys.path.insert(0, str(Path(__file__).parents[2] / "rlhf"))
+    import reward_kit
+
+    from guerdon.rlhf.kept import load
+
+    folder = reward_kit.llama(tmp_path / "rm", classifier=True)
+    reward = reading_as(load(folder), "wmt")
+    told = scorer_of(reward)(["the cat", "a dog"], ["good", "bad"])
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    ids = reward_kit.tokenizer()("Please translate the sentences to English: the cat\n\nAnswer: good")["input_ids"]
+    with torch.no_grad():
+        want = model(input_ids=torch.tensor([[*ids, 1]])).logits[0, 0]
+    assert told[0] == pytest.approx(float(want), abs=1e-4)
+    with pytest.raises(ConfigError):
+        reading_as(load(folder), "wtm")
 
 
 def test_missing_encoder_says_how_to_get_it(monkeypatch):

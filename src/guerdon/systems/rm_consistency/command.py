@@ -20,8 +20,15 @@ from guerdon.rlhf.contrast import Consistency, Scorer, consistency, contrast_set
 from guerdon.rlhf.kept import load
 from guerdon.systems.rm_consistency.augmentation import ConvexDA, of
 from guerdon.systems.rm_consistency.encoders import sentence_encoder
-from guerdon.systems.rm_consistency.fusion import Fusion, Index
-from guerdon.systems.rm_consistency.released import contrast_items, preferred, scorer_of, stack_exchange_pairs
+from guerdon.systems.rm_consistency.fusion import TEMPLATE, Fusion, Index
+from guerdon.systems.rm_consistency.released import (
+    TEMPLATES,
+    contrast_items,
+    preferred,
+    reading_as,
+    scorer_of,
+    stack_exchange_pairs,
+)
 
 
 def preferences_in(path: Path) -> list[Mapping[str, Any]]:
@@ -48,11 +55,13 @@ def _items(options: argparse.Namespace) -> None:
 
 def _measure(options: argparse.Namespace) -> None:
     items = contrast_items(options.items, options.side)
-    score = scorer_of(load(options.reward))
+    reward = load(options.reward)
+    score = scorer_of(reading_as(reward, options.task) if options.task else reward)
     rewards: dict[str, Scorer] = {"reward": score, "overlap": overlap}
     if options.fuse:
         asked, said = preferred(preferences_in(options.fuse))
-        index = Index.of(asked, said, sentence_encoder(options.encoder, [*asked, *said]))
+        template = TEMPLATES.get(options.task, TEMPLATE)
+        index = Index.of(asked, said, sentence_encoder(options.encoder, [*asked, *said]), template)
         threshold = options.threshold if options.threshold is not None else index.threshold(0.95)
         fusion = Fusion(score, index, most=options.neighbours, threshold=threshold)
         rewards = {"reward": score, "fused": fusion, "overlap": overlap}
@@ -103,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("reward", help="a kept reward, a classifier's folder or hub id, module:NAME or FILE.py:NAME")
     measure.add_argument("--items", type=Path, required=True, help="items made here, or a released contrast file")
     measure.add_argument("--side", choices=("j", "k"), help="of a released file: which responses are preferred")
+    measure.add_argument("--task", choices=tuple(TEMPLATES), help="text that the published models of a task read")
     measure.add_argument("--one-sided", action="store_true", help="ask the first instruction only, as released")
     measure.add_argument("--fuse", type=Path, help="training preferences to look for neighbours among")
     measure.add_argument(

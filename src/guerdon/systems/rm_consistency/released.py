@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from guerdon.core.errors import ConfigError
+from guerdon.core.errors import ConfigError, did_you_mean
 from guerdon.core.reward import Reward
 from guerdon.core.task import Answer, Case, Task
 from guerdon.prefer.files import rows_of
 from guerdon.rlhf.contrast import ContrastSet, Scorer
+from guerdon.rlhf.encoding import Pretrained
+from guerdon.rlhf.kept import Classifier, KeptReward
 
 Side: TypeAlias = Literal["j", "k"]
 Row: TypeAlias = Mapping[str, Any]
@@ -167,3 +169,22 @@ def scorer_of(reward: Reward) -> Scorer:
         return np.array([np.nan if told.value is None else told.value for told in reward(cases)], float)
 
     return score
+
+
+def reading_as(reward: Reward, task: str) -> Reward:
+    """A learned reward that reads the text of a released task, as the published reward models were trained.
+
+    Args:
+        reward: over a transformers model.
+        task: a name in `TEMPLATES`.
+
+    Raises:
+        ConfigError: the task is not known, or the reward does not read text by a template.
+    """
+    if task not in TEMPLATES:
+        raise ConfigError("a released task", f"got {task!r}", did_you_mean(task, TEMPLATES))
+    encoding = getattr(reward, "encoding", None)
+    if not isinstance(encoding, Pretrained) or not isinstance(reward, KeptReward | Classifier):
+        raise ConfigError("a reward over a transformers model", f"got {type(reward).__name__}", "Leave out the task")
+    template = TEMPLATES[task].replace("{q}", "{prompt}").replace("{r}", "{response}")
+    return replace(reward, encoding=replace(encoding, template=template))
