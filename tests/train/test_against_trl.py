@@ -22,7 +22,7 @@ from guerdon.train.rollouts import Rollouts  # noqa: E402
 from guerdon.train.sampling import Drawn  # noqa: E402
 from guerdon.train.state import State  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = pytest.mark.filterwarnings("ignore")
 LETTERS = ["<pad>", "<eos>", "<unk>", *"abcdefghijklmnopqrstuvwxyz "]
 GROUP, N, MOST = 4, 8, 6
 PROMPTS = [[3, 4, 5]] * GROUP + [[6, 7, 8]] * GROUP
@@ -191,7 +191,7 @@ def test_a_whole_step_leaves_the_weights_that_trls_trainer_leaves(kind: str, tmp
     ours = policy()
     state, _ = learner.update(ours, State(ours.start()), some, stream(0, "order"))
     after = dict(theirs.model.named_parameters())
-    moved = {name: each - ours.start().weights[name] for name, each in after.items()}
+    moved = {name: each.detach() - ours.start().weights[name] for name, each in after.items()}
     assert max(float(each.abs().max()) for each in moved.values()) > 5e-4
     for name, each in state.policy.weights.items():
         close = torch.isclose(each, after[name], atol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -72,6 +73,7 @@ def work(folder: Path) -> None:
     how: dict[str, Any] = {"iterations": 4, "batch": 16, "sampling": Sampling(most=5, group=4), "seed": 0}
     made = train(policy(), GRPO(lr=1e-2), stream(1, "all").integers(2, 10, (8, 2)), score, folder=folder / "run", **how)
     made.state.save(folder / f"trained-{rank}")
+    (folder / f"history-{rank}.json").write_text(json.dumps(made.history), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +119,8 @@ def test_the_step_of_two_is_the_step_of_one(name: str, done: Path) -> None:
 def test_processes_that_train_together_stay_together(done: Path) -> None:
     one, two = (State.load(done / f"trained-{rank}") for rank in range(2))
     assert one.iteration == 4
+    told = [json.loads((done / f"history-{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
+    assert told[0] == told[1]
     for key, each in one.policy.weights.items():
         assert torch.equal(each, two.policy.weights[key])
         assert not torch.equal(each, policy().start().weights[key])

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError
 from guerdon.core.rng import stream
+from guerdon.train import distributed
 from guerdon.train.policy import Adam, Packed, portions
 from guerdon.train.snapshots import Learning, Snapshot
 from guerdon.train.tiny_nets import TinyGRU, TinyTransformer
@@ -129,7 +130,11 @@ def explained(values: Floats, targets: Floats, mask: Floats) -> float | None:
         mask: (n, A).
     """
     some = mask > 0
-    if not some.any():
+    wanted, left = targets[some], targets[some] - values[some]
+    sums = [some.sum(), *(each.sum() for line in (wanted, left) for each in (line, line**2))]
+    count, total, squares, rest, rest_squares = distributed.totals(sums)
+    if not count:
         return None
-    spread = float(targets[some].var())
-    return 1.0 - float((targets[some] - values[some]).var()) / spread if spread > 0 and math.isfinite(spread) else None
+    spread = squares / count - (total / count) ** 2
+    around = rest_squares / count - (rest / count) ** 2
+    return 1.0 - around / spread if spread > 1e-12 * max(squares / count, 1e-12) and math.isfinite(spread) else None

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError, RewardError
+from guerdon.train import distributed
 from guerdon.train.policy import Packed, Policy, Tokens
 from guerdon.train.sampling import Drawn, sample
 
@@ -121,20 +122,24 @@ class Rollouts:
         return found
 
     def figures(self) -> dict[str, float]:
-        """Means over answers: scores (`reward`, or `reward_0`, ...), `kl`, `entropy`, `length` and so on.
+        """Means over the answers of all processes: `reward` (or `reward_0`, ...), `kl`, `entropy`, `length` and so on.
 
         `entropy` is estimated by the mean of -log pi of the tokens drawn, which is right at temperature 1.
         """
-        some = self.scores[self.known]
-        names = ["reward"] if self.scores.shape[1] == 1 else [f"reward_{k}" for k in range(self.scores.shape[1])]
-        found = {name: float(each) for name, each in zip(names, some.mean(0))} if len(some) else {}
+        components = self.scores.shape[1]
+        names = ["reward"] if components == 1 else [f"reward_{k}" for k in range(components)]
+        counted = {"answers": float(len(self)), "known": float(self.known.sum()), "tokens": float(self.mask.sum())}
+        sums = dict(zip(names, self.scores[self.known].sum(0).tolist()))
+        sums |= {"length": float(self.drawn.lengths.sum()), "ended": float(self.ended.sum())}
+        sums["entropy"] = float(-(self.logprobs * self.mask).sum())
         if np.isfinite(self.reference).all():
-            found["kl"] = float(self.kl().mean())
-        found["entropy"] = float(-(self.logprobs * self.mask).sum() / max(self.mask.sum(), 1.0))
-        found["length"] = float(self.drawn.lengths.mean())
-        found["ended"] = float(self.ended.mean())
-        found["masked"] = float(1.0 - self.known.mean())
-        return found
+            sums["kl"] = float(self.kl().sum())
+        whole = dict(zip([*counted, *sums], distributed.totals([*counted.values(), *sums.values()])))
+        by = dict.fromkeys(names, whole["known"]) | {"entropy": whole["tokens"]}
+        found = {name: whole[name] / max(by.get(name, whole["answers"]), 1.0) for name in sums}
+        if not whole["known"]:
+            found = {name: each for name, each in found.items() if name not in names}
+        return found | {"masked": 1.0 - whole["known"] / max(whole["answers"], 1.0)}
 
 
 def collect(

@@ -80,7 +80,7 @@ class Learner:
         Returns:
             The new state, with its iteration as it was; and figures of the update.
         """
-        raise NotImplementedError
+        raise ConfigError("a learner has an update", f"{type(self).__name__} has none", "Write update(...)")
 
 
 def parts(n: int, size: int | None, epochs: int, rng: Rng) -> Iterator[Ints]:
@@ -117,6 +117,11 @@ def averaged(figures: Sequence[Mapping[str, float]]) -> Figures:
     names = dict.fromkeys(name for each in figures for name in each)
     found = {name: [each[name] for each in figures if name in each] for name in names}
     return {name: float(np.mean(each)) for name, each in found.items()}
+
+
+def summed(figures: Mapping[str, float]) -> Figures:
+    """Figures whose parts were counted by each process, added up."""
+    return dict(zip(figures, distributed.totals(list(figures.values()))))
 
 
 def demand_reference(policy: Policy, who: str) -> None:

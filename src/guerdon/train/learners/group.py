@@ -11,7 +11,17 @@ import numpy.typing as npt
 from guerdon.core.errors import ConfigError
 from guerdon.train import distributed
 from guerdon.train.kl import kl_estimates
-from guerdon.train.learners.base import Figures, Floats, Learner, Objective, averaged, demand_reference, fitted, parts
+from guerdon.train.learners.base import (
+    Figures,
+    Floats,
+    Learner,
+    Objective,
+    averaged,
+    demand_reference,
+    fitted,
+    parts,
+    summed,
+)
 from guerdon.train.losses import clipped_surrogate
 from guerdon.train.policy import Policy
 from guerdon.train.rollouts import Rollouts
@@ -128,11 +138,11 @@ class GroupLearner(Learner):
 
     def advantages(self, rollouts: Rollouts) -> Floats:
         """(n,) the advantage of each answer."""
-        raise NotImplementedError
+        raise ConfigError("a learner of groups has advantages", f"{type(self).__name__} has none", "Write them")
 
     def objective(self, advantages: Floats, some: Rollouts) -> tuple[Objective, Figures]:
-        """The loss of a minibatch, and figures that it fills."""
-        raise NotImplementedError
+        """The loss of a minibatch, and figures that it fills, each process with its share."""
+        raise ConfigError("a learner of groups has an objective", f"{type(self).__name__} has none", "Write it")
 
     def update(self, policy: Policy, state: State, rollouts: Rollouts, rng: Rng) -> tuple[State, Figures]:
         """Steps on an iteration's answers; see `Learner.update`."""
@@ -149,7 +159,7 @@ class GroupLearner(Learner):
                 some = rollouts.take(which)
                 loss, figures = self.objective(advantages[which], some)
                 made = actor.step(some.packed, loss, lr=self.rate(actor.steps))
-                done.append({**made, **figures})
+                done.append({**made, **summed(figures)})
             found = averaged(done) | {"flat": _flat(self.summed(rollouts), rollouts.group)}
             return replace(state, policy=actor.snapshot()), found
 
@@ -164,7 +174,8 @@ def _flat(scores: Floats, group: int) -> float:
     table, known = _groups(scores, group)
     low = np.where(known, table, np.inf).min(1)
     high = np.where(known, table, -np.inf).max(1)
-    return float((high <= low).mean())
+    flat, groups = distributed.totals([float((high <= low).sum()), len(table)])
+    return flat / max(groups, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError
 from guerdon.train import distributed
-from guerdon.train.learners.base import Figures, Ints, Learner, Objective, averaged, demand_reference, parts
+from guerdon.train.learners.base import Figures, Ints, Learner, Objective, averaged, demand_reference, parts, summed
 from guerdon.train.learners.ppo import picked
 from guerdon.train.policy import Packed, Policy, Snapshot, Tokens
 from guerdon.train.rollouts import Prompts, Rollouts, Sampling, Score, collect
@@ -261,7 +261,7 @@ class Quark(Learner):
                 figures: Figures = {}
                 loss = self._loss(policy, rows.take(which), plain.take(which), figures)
                 made = actor.step(rows.take(which), loss, lr=self.rate(actor.steps), full=True)
-                done.append({**made, **figures})
+                done.append({**made, **summed(figures)})
             return replace(state, policy=actor.snapshot()), averaged(done)
 
     def _loss(self, policy: Policy, rows: Packed, plain: Packed, figures: Figures) -> Objective:

@@ -23,6 +23,7 @@ from guerdon.train.learners.base import (
     demand_reference,
     fitted,
     parts,
+    summed,
 )
 from guerdon.train.losses import clipped_surrogate, squared_errors
 from guerdon.train.policy import Policy
@@ -164,12 +165,13 @@ class PPO(Learner):
                 lead, numbers = self._lead(advantages[which], some, numbers)
                 figures: Figures = {}
                 loss = self._policy_loss(lead, some, figures)
-                figures |= actor.step(some.packed, loss, lr=self.rate(actor.steps), full=self.entropy > 0)
+                made = actor.step(some.packed, loss, lr=self.rate(actor.steps), full=self.entropy > 0)
+                figures = made | summed(figures)
                 fit = judge.step(
                     some.packed, self._value_loss(targets[which], old, some), lr=self.rate(judge.steps, rate)
                 )
                 done.append({**figures, "value_loss": fit["loss"]})
-                if self.target_kl is not None and distributed.total(figures["moved"]) > self.target_kl:
+                if self.target_kl is not None and figures["moved"] > self.target_kl:
                     break
             found = averaged(done) | self._told(values, targets, rollouts)
             self._steer(rollouts, numbers, found)
