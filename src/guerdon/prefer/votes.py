@@ -298,7 +298,6 @@ def _check(
             f"row {odd[0]} has {weight[odd[0]]}",
             "Correct or remove the row",
         )
-    if features is not None:
+    if features is not None and not np.isfinite(features).all():
         rows = np.flatnonzero(~np.isfinite(features).all(axis=1))
-        if len(rows):
-            raise ConfigError("features are finite", f"row {rows[0]} has {features[rows[0]].tolist()}", "Fill them in")
+        raise ConfigError("features are finite", f"row {rows[0]} has {features[rows[0]].tolist()}", "Fill them in")
