@@ -35,7 +35,7 @@ class ContrastiveTerms(Experiment):
 
     name: ClassVar[str] = "contrast"
     summary: ClassVar[str] = (
-        "Models learn from 3,000 pairs, a quarter of them labelled wrong, for 2 epochs of batches of 16, with each "
+        "Models learn from 2,000 pairs, a quarter of them labelled wrong, for 2 epochs of batches of 16, with each "
         "contrastive term or none. Accuracies are on fresh pairs with true labels."
     )
     arms: ClassVar[tuple[str, ...]] = (ARM,)

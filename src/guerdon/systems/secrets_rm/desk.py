@@ -30,6 +30,7 @@ ROOMS = (
     "guerdon.train.tiny",
     "guerdon.train.tiny_nets",
 )
+TRAIN = ("guerdon.train.loop", "guerdon.train.rollouts", "guerdon.train.kl", "guerdon.train.learners")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class Sizes:
     pairs: int = 6_000
     used: int = 4_000
     held: int = 4_000
-    contrasted: int = 3_000
+    contrasted: int = 2_000
     members: int = 10
     epochs: int = 3
     longer: int = 6

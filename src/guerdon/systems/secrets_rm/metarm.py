@@ -11,7 +11,8 @@ import numpy as np
 from guerdon.bench.experiment import Experiment, Scale
 from guerdon.bench.verdicts import AllOf, Claim
 from guerdon.prefer.pairs import Pairs
-from guerdon.systems.secrets_rm.desk import ARM, ROOMS, SIZES, Floats, Sizes, Validation, body, made, right
+from guerdon.systems.secrets_rm.desk import ARM, ROOMS, SIZES, TRAIN, Floats, Sizes, Validation, body, made, right
+from guerdon.systems.secrets_rm.policies import ppo
 
 if TYPE_CHECKING:
     from guerdon.prefer.models import RewardModel, Rows
@@ -106,29 +107,6 @@ def learned(noisy: Pairs, seeds: tuple[int, ...], sizes: Sizes, rate: float, shi
     return fit(body(), noisy, settings, seeds, shifted=shifted).models
 
 
-def ppo(desk: Desk, model: RewardModel, iterations: int, start: State | None) -> tuple[State, TinyLM]:
-    """Go on with a policy by PPO up to so many iterations in all; weight 0.05 of the divergence per token."""
-    from guerdon.train.kl import FixedKL
-    from guerdon.train.learners import PPO
-    from guerdon.train.loop import train
-    from guerdon.train.rollouts import Sampling
-    from guerdon.worlds.tiny_text import END, LONGEST, PAD
-
-    policy = desk.learner()
-    done = train(
-        policy,
-        PPO(lr=5e-4, kl=FixedKL(weight=0.05)),
-        desk.prompts(2_000, "ppo"),
-        desk.score_of(model),
-        iterations=iterations,
-        batch=64,
-        sampling=Sampling(most=LONGEST + 1, end=END, pad=PAD),
-        seed=desk.seed,
-        start=start,
-    )
-    return done.state, policy.model_of(done.state.policy)
-
-
 def rounds(desk: Desk, noisy: Pairs, vanilla: RewardModel, sizes: Sizes, seed: int) -> dict[str, float]:
     """PPO, new responses, MetaRM, PPO again; beside it, as many steps of PPO with the first reward model throughout."""
     held = desk.rows(asked := desk.prompts(sizes.held, "scale"), desk.draw(asked, "scale"))
@@ -170,7 +148,7 @@ class MetaRewardModel(Experiment):
         "loss on them. In rounds, PPO moves the policy, and MetaRM learns on its new responses."
     )
     arms: ClassVar[tuple[str, ...]] = (ARM,)
-    modules: ClassVar[tuple[str, ...]] = (*ROOMS, "guerdon.train.loop", "guerdon.train.learners")
+    modules: ClassVar[tuple[str, ...]] = ("guerdon.systems.secrets_rm.policies", *ROOMS, *TRAIN)
     claims: ClassVar[tuple[Claim | AllOf, ...]] = (
         Claim(
             name="tells-shifted-responses-apart",

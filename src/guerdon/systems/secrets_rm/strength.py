@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from guerdon.bench.experiment import Experiment, Scale
 from guerdon.bench.verdicts import AllOf, Claim
 from guerdon.prefer.pairs import Pairs
-from guerdon.systems.secrets_rm.desk import ARM, ROOMS, SIZES, Bools, Floats, Sizes, Validation, body, made
+from guerdon.systems.secrets_rm.desk import ARM, ROOMS, SIZES, TRAIN, Bools, Floats, Sizes, Validation, body, made
 from guerdon.systems.secrets_rm.methods import DENOISED, METHODS
+from guerdon.systems.secrets_rm.policies import optimised
+
+if TYPE_CHECKING:
+    from guerdon.prefer.models import RewardModel
 
 PAPER = "arXiv 2401.06080"
 Measures = dict[str, float | None]
@@ -89,14 +93,18 @@ def taught(parts: list[Any], noisy: Pairs, true: Pairs, sizes: Sizes, seed: int)
     }
 
 
-def compared(noisy: Pairs, mu: Floats, held: Validation, sizes: Sizes, seed: int) -> Measures:
-    """Each method on the three validation sets, epoch by epoch."""
+def compared(
+    noisy: Pairs, mu: Floats, held: Validation, sizes: Sizes, seed: int
+) -> tuple[Measures, dict[str, RewardModel]]:
+    """Each method on the three validation sets, epoch by epoch, and its first reward model."""
     from guerdon.prefer.training import Fit, fit
 
     seeds = tuple(range(seed, seed + sizes.runs))
     found: Measures = {}
+    models: dict[str, RewardModel] = {}
     for name, method in METHODS.items():
         made = fit(body(), method.pairs(noisy, mu), Fit(epochs=sizes.longer), seeds, watch=held.watch)
+        models[name] = made.models[0]
         for kind, line in held.accuracies(made.history).items():
             found[f"{kind} accuracy of {name}"] = float(line[-1])
             found[f"{kind} decline of {name}"] = float(line.max() - line[-1])
@@ -105,7 +113,8 @@ def compared(noisy: Pairs, mu: Floats, held: Validation, sizes: Sizes, seed: int
     best = max(found[f"gold accuracy of {name}"] or 0.0 for name in DENOISED)
     declines = [found[f"gold decline of {name}"] or 0.0 for name in DENOISED]
     kept = float(np.mean(declines)) - (found["gold decline of baseline"] or 0.0)
-    return found | {"best denoised over baseline": best - baseline, "decline, denoised over baseline": kept}
+    found |= {"best denoised over baseline": best - baseline, "decline, denoised over baseline": kept}
+    return found, models
 
 
 def _claim(name: str, statement: str, measure: str, source: str, expected: str = "", **bounds: float) -> Claim:
@@ -124,10 +133,11 @@ class StrengthOfPreferences(Experiment):
     summary: ClassVar[str] = (
         "Ten models learn from 6,000 pairs, a quarter of them labelled wrong, and vote on them. Then models learn from "
         "one decile of strength each, and from 4,000 pairs by each method, 6 epochs. Accuracies are on 4,000 "
-        "fresh pairs: as labelled, as the gold reward says, and where both agree."
+        "fresh pairs: as labelled, as the gold reward says, and where both agree. Last, "
+        "PPO without a penalty, 36 iterations, on five of the reward models."
     )
     arms: ClassVar[tuple[str, ...]] = (ARM,)
-    modules: ClassVar[tuple[str, ...]] = ROOMS
+    modules: ClassVar[tuple[str, ...]] = ("guerdon.systems.secrets_rm.policies", *ROOMS, *TRAIN)
     claims: ClassVar[tuple[Claim | AllOf, ...]] = (
         _claim("vote-finds-wrong-labels", "The vote tells wrong labels from right ones with an AUC of at least 0.65.",
                "AUC of the vote", PAPER, "0.69 (prototype)", at_least=0.65),
@@ -157,6 +167,11 @@ class StrengthOfPreferences(Experiment):
                "-0.021 (prototype)", at_most=0.0),
         _claim("margin-alone-declines", "The margin alone still declines, by half a point or more from its best epoch.",
                "gold decline of margin", f"{PAPER}, section 3", "0.015 (prototype)", at_least=0.005),
+        _claim("cleaned-policies-stay-nearer", "By PPO without a penalty, policies on reward models of cleaned labels "
+               "diverge less than on those of the baseline and of the margin alone.", "PPO: KL, cleaned over noisy",
+               f"{PAPER}, section 3", at_most=0.0),
+        _claim("cleaned-policies-are-better", "They end with a higher gold reward.", "PPO: gold, cleaned over noisy",
+               f"{PAPER}, section 3", at_least=0.0),
     )  # fmt: skip
 
     def seeds(self, scale: Scale) -> tuple[int, ...]:
@@ -178,8 +193,10 @@ class StrengthOfPreferences(Experiment):
         members = fit(body(), noisy, settings, tuple(range(first, first + sizes.members))).models
         told = strength(members, noisy)
         used = np.arange(sizes.used)
+        methods, models = compared(noisy.take(used), told.mean[used], held, sizes, first + 200)
         return {
             **voted(told, wrong),
             **taught(told.deciles(), noisy, held.true, sizes, first + 100),
-            **compared(noisy.take(used), told.mean[used], held, sizes, first + 200),
+            **methods,
+            **optimised(desk, models, sizes),
         }
