@@ -169,6 +169,23 @@ def test_a_classifier_reads_the_text_of_a_released_task(tmp_path):
         reading_as(load(folder), "wtm")
 
 
+def test_encoders_average_or_pool(tmp_path):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    sys.path.insert(0, str(Path(__file__).parents[2] / "rlhf"))
+    import reward_kit
+
+    folder = reward_kit.bert(tmp_path / "encoder", classifier=False)
+    model, texts = transformers.AutoModel.from_pretrained(folder).eval(), ["the cat sat", "dog", "the cat sat"]
+    averaged, pooled = sentence_encoder(str(folder))(texts), sentence_encoder(f"pooled:{folder}")(texts)
+    for k, text in enumerate(texts):
+        with torch.no_grad():
+            told = model(input_ids=torch.tensor([reward_kit.tokenizer()(text)["input_ids"]]))
+        mean = told.last_hidden_state[0].mean(0)
+        np.testing.assert_allclose(averaged[k], (mean / mean.norm()).numpy(), atol=1e-5)
+        np.testing.assert_allclose(pooled[k], told.pooler_output[0].numpy(), atol=1e-5)
+
+
 def test_missing_encoder_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr("guerdon.systems.rm_consistency.encoders.minilm_folder", lambda: None)
     sentence_encoder.__globals__["_model"].cache_clear()

