@@ -228,7 +228,8 @@ class Model:
         from guerdon.prefer.models import Backbone
         from guerdon.train.critic import Critic
 
-        return Critic(body=Backbone(self._model(self.critic or self.source)), most_tokens=self.most_tokens)
+        body = Backbone(self._model(self.critic or self.source))
+        return Critic(body=body, most_tokens=self.most_tokens, device=self.device)
 
     def _model(self, source: str) -> Any:
         return _loaded("AutoModelForCausalLM", source, use_safetensors=True).to(self.device)

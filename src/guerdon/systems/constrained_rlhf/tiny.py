@@ -50,7 +50,7 @@ class Evaluation:
     rel: float = 0.8
     coh: float = 0.4
     repeated: float = 2.0
-    miss: float = 0.5
+    miss: float = 0.65
     bend: float = 4.0
 
     def of(self, components: Floats, repeated: Floats, miss: Floats) -> Floats:
