@@ -20,11 +20,6 @@ def test_a_figure_says_where_each_curve_is_highest_and_has_all_numbers() -> None
     assert len(ElementTree.fromstring(made.svg).findall(".//path[@class='line c0 d0']")) == 1
 
 
-def test_a_broken_line_has_the_colour_of_the_whole_one_in_its_place() -> None:
-    lines = [line("a", [0, 1]), line("a, proxy", [0, 2], dashed=True), line("b", [0, 1]), line("b, proxy", [1, 2], dashed=True)]  # fmt: skip  # noqa: E501
-    assert [place for _, place in figure("f", "t", "x", "y", lines).legend] == [0, 8, 1, 9]
-
-
 def test_whiskers_are_inside_the_drawing() -> None:
     made = figure("f", "t", "x", "y", [line("a", [0.0, 1.0], errors=np.array([0.5, np.nan]))])
     assert made.svg.count("whisker") == 2

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from guerdon.report import text
 from guerdon.report.figures import Figure
 from guerdon.report.page import _environment
-from guerdon.report.svg import SERIES, Plot, bounds, rounded
+from guerdon.report.svg import Plot, bounds, rounded
 
 Floats = npt.NDArray[np.float64]
 _POINT = re.compile(r"(?P<up>[^,@]+)(?:, (?P<line>[^@]+))? @ (?P<across>.+) = (?P<x>-?[0-9.]+(?:e[-+]?[0-9]+)?)")
@@ -33,14 +33,12 @@ class Line:
         xs: (K,) rising.
         ys: (K,); nan is left out.
         errors: (K,) half lengths of whiskers, or `None`.
-        dashed: a broken line, in the colour of the line in the same place of those that are not.
     """
 
     name: str
     xs: Floats
     ys: Floats
     errors: Floats | None = None
-    dashed: bool = False
 
 
 def figure(ident: str, title: str, across: str, up: str, lines: Sequence[Line], says: str = "") -> Figure:
@@ -51,37 +49,27 @@ def figure(ident: str, title: str, across: str, up: str, lines: Sequence[Line], 
         title: what it shows.
         across: label of the horizontal axis.
         up: label of the vertical axis.
-        lines: at most 8 of each kind have a colour of their own.
+        lines: the first 8 have a colour of their own.
         says: what one sees; by default where each curve is highest and where it ends.
     """
     ends = [end for line in lines for end in (line.ys, *_ends(line))]
     span = rounded(bounds(np.concatenate(ends)))
     plot = Plot(title, across, up, bounds(np.concatenate([line.xs for line in lines])), span, height=300)
-    places = _places(lines)
-    for line, place in zip(lines, places, strict=True):
+    for place, line in enumerate(lines):
         plot.curve(line.xs, line.ys, place, steps=False)
         for x, low, high in zip(line.xs, *_ends(line), strict=True) if line.errors is not None else ():
-            plot.whisker(float(x), float(low), float(high), place % SERIES)
+            plot.whisker(float(x), float(low), float(high), place)
     says = says or "\n".join(_said(line, across) for line in lines if np.isfinite(line.ys).any())
     rows = tuple(
         (line.name, text.number(float(x)), text.number(float(y))) for line in lines for x, y in zip(line.xs, line.ys)
     )
-    legend = tuple((line.name, place) for line, place in zip(lines, places)) if len(lines) > 1 else ()
+    legend = tuple((line.name, place) for place, line in enumerate(lines)) if len(lines) > 1 else ()
     return Figure(ident, title, says, plot.svg(ident, says), ("curve", across, up), rows, legend)
 
 
 def _ends(line: Line) -> tuple[Floats, Floats]:
     wide = np.zeros_like(line.ys) if line.errors is None else np.nan_to_num(line.errors)
     return line.ys - wide, line.ys + wide
-
-
-def _places(lines: Sequence[Line]) -> list[int]:
-    """The colour of each line, and its dashes."""
-    count, found = [0, 0], []
-    for line in lines:
-        found.append(count[line.dashed] % SERIES + SERIES * line.dashed)
-        count[line.dashed] += 1
-    return found
 
 
 def _said(line: Line, across: str) -> str:

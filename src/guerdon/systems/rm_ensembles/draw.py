@@ -161,6 +161,6 @@ def figures(made: Mapping[str, Curve]) -> list[Figure]:
     gold = [Line(way, one.distance, one.gold, one.gold_se) for way, one in made.items()]
     found: list[Figure] = [figure("gold", "Gold reward of each way", "√KL", "gold reward", gold)]
     for k, (way, one) in enumerate(made.items()):
-        lines = [Line("gold", one.distance, one.gold, one.gold_se), Line("proxy", one.distance, one.proxy, dashed=True)]
+        lines = [Line("gold", one.distance, one.gold, one.gold_se), Line("proxy", one.distance, one.proxy)]
         found.append(figure(f"way-{k}", f"Proxy and gold reward: {way}", "√KL", "reward", lines))
     return found
