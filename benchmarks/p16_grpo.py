@@ -3,7 +3,8 @@
 The model is a Llama of 2 layers and 64 units (115,008 weights), a batch is 4 prompts of 8 tokens with 4 answers of 8 to
 32 tokens each. Answers are put in where each side would draw them, so that all learn from the same; scoring,
 reference, loss, gradients, clipping, AdamW and the figures of each step are measured. Before any time is taken, loss
-and norm of the gradient of the first steps are compared; after each pass, those of the first steps again.
+and norm of the gradient of the first steps are compared; after each pass, those of the first steps again. A second
+claim is about whole steps: each side draws its answers, of 32 tokens all, by its own random numbers.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from benchmarks.meter import Load
 from benchmarks.peers import DRIVERS, Driver, MissingError, environment, version_of
 from benchmarks.record import Session
 
-GOAL = 1.5
+GOAL, WHOLE = 1.5, 1.0  # goals: on given answers, and with drawing
 UNIT = "ms CPU per step of 16 answers"
 STEPS, QUICK = 60, 3
+MOST = 32
 COMPARED, NEAR = 3, 1e-5
 """Steps whose figures must agree, and how nearly; later ones part, as Adam takes the sign of gradients near 0."""
 CALLS = {
@@ -39,13 +41,14 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     with _drivers(peer[0] if peer else None) as drivers:
         agreed = agreement(drivers)
         contenders = {name: _stepper(driver, steps, agreed) for name, driver in drivers.items()}
+        contenders |= {f"{name}, drawing": _drawer(each, steps) for name, each in drivers.items() if name != "floor"}
         for once in contenders.values():
             once(-1)  # warm
         samples = measure(contenders, plan.rounds, lambda _: steps, say, session.load)
         source = drivers["guerdon"].group.source
     version = peer[1] if peer else ""
     return session.record(
-        [_claim(samples, version, missing)],
+        [_claim(samples, version, missing), _whole(samples, version, missing)],
         _rows(samples),
         samples,
         calls=CALLS,
@@ -112,6 +115,18 @@ def _stepper(driver: Driver, steps: int, wanted: Sequence[Sequence[float]]) -> C
     return once
 
 
+def _drawer(driver: Driver, steps: int) -> Callable[[int], Pass]:
+    def once(_round: int) -> Pass:
+        driver.ask("prepare", steps=steps, draws=True)
+        _, spent = driver.timed("fill")
+        lengths = driver.ask("lengths")
+        if set(lengths) != {float(MOST)}:
+            raise UnequalError(f"{driver.name}: answers are {lengths} tokens long, expected {MOST} all")
+        return Pass(len(lengths), spent, steps)
+
+    return once
+
+
 def _claim(samples: dict[str, Samples], version: str, missing: str) -> Claim:
     return compare(
         samples["guerdon"],
@@ -122,6 +137,21 @@ def _claim(samples: dict[str, Samples], version: str, missing: str) -> Claim:
         peer=f"TRL {version}".strip(),
         call=CALLS["trl"],
         goal=GOAL,
+        unit=UNIT,
+        missing=missing,
+    )
+
+
+def _whole(samples: dict[str, Samples], version: str, missing: str) -> Claim:
+    return compare(
+        samples["guerdon, drawing"],
+        samples.get("trl, drawing"),
+        None,
+        id="P16",
+        claim="a GRPO step that draws its answers, 16 of 32 tokens, Llama of 115 k weights",
+        peer=f"TRL {version}".strip(),
+        call=CALLS["trl"],
+        goal=WHOLE,
         unit=UNIT,
         missing=missing,
     )

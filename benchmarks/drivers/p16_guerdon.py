@@ -1,4 +1,4 @@
-"""guerdon: the learner's update on answers that are put in where it would draw them; reference and scoring included."""
+"""guerdon: the learner's update with scoring and reference; answers are drawn by the loop, or put in."""
 
 import numpy as np
 import torch
@@ -7,19 +7,21 @@ from speak import serve
 
 from guerdon.core.rng import stream
 from guerdon.train.learners import GRPO
+from guerdon.train.loop import train
 from guerdon.train.policy import Policy
-from guerdon.train.rollouts import Rollouts
+from guerdon.train.rollouts import Rollouts, Sampling
 from guerdon.train.sampling import Drawn
 
 torch.set_num_threads(1)
 LEARNER = GRPO(lr=LR, beta=BETA, unbiased_kl=True, on_policy=True, clip_norm=CLIP_NORM)
+NEVER = -1  # no token ends an answer, so that all sides draw as many
 state = {}
 
 
-def prepare(steps):
+def prepare(steps, draws=False):
     """Make the policy of the next pass."""
     policy = Policy(model(), frozen=model())
-    state.update(policy=policy, at=LEARNER.start(policy, 0), steps=steps, told=[])
+    state.update(policy=policy, at=LEARNER.start(policy, 0), steps=steps, draws=draws, told=[])
 
 
 def drawn(step):
@@ -31,15 +33,31 @@ def drawn(step):
     return Drawn(ids, np.array([len(line) for line in lines]), np.zeros(ids.shape, np.float32))
 
 
+def scores_of(_, made):
+    """One for each answer."""
+    return np.array([score(line[:n]) for line, n in zip(made.ids.tolist(), made.lengths.tolist())])
+
+
 def fill():
     """Train."""
     policy = state["policy"]
+    if state["draws"]:
+        sampling = Sampling(most=MOST, end=NEVER, pad=PAD, group=GROUP)
+        how = {"iterations": state["steps"], "batch": ANSWERS, "sampling": sampling, "seed": 0}
+        state["told"] = train(policy, LEARNER, prompts(), scores_of, **how).history
+        return
     asked = prompts().repeat(GROUP, 0)
     for step in range(state["steps"]):
         made = drawn(step)
-        scores = np.array([[score(line[:n])] for line, n in zip(made.ids.tolist(), made.lengths.tolist())])
-        rows = made.tokens(asked)
-        some = Rollouts(asked, made, rows, scores, made.logprobs, np.zeros(made.ids.shape), GROUP)
+        some = Rollouts(
+            asked,
+            made,
+            made.tokens(asked),
+            scores_of(asked, made)[:, None],
+            made.logprobs,
+            np.zeros(made.ids.shape),
+            GROUP,
+        )
         base = policy.packed_logprobs(some.packed, base=True)
         some.reference[:, : base.shape[1]] = base
         state["at"], figures = LEARNER.update(policy, state["at"], some, stream(0, "order", step))
@@ -51,5 +69,10 @@ def read():
     return state["told"]
 
 
+def lengths():
+    """Mean length of the answers of each step."""
+    return [row["length"] for row in state["told"]]
+
+
 if __name__ == "__main__":
-    serve({"prepare": prepare, "fill": fill, "read": read})
+    serve({"prepare": prepare, "fill": fill, "read": read, "lengths": lengths})

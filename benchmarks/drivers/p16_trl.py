@@ -1,4 +1,4 @@
-"""TRL: GRPOTrainer with its own scoring, reference, loss and optimiser; answers are put in where it would draw them."""
+"""TRL: GRPOTrainer with its own scoring, reference, loss and optimiser; answers are drawn, or put in where it would."""
 
 import os
 import tempfile
@@ -16,7 +16,7 @@ torch.set_num_threads(1)
 state = {}
 
 
-def trainer(steps):
+def trainer(steps, draws):
     """A fresh trainer of that many steps; making it is not measured."""
     folder = tempfile.mkdtemp()
     words = tokenizer()
@@ -27,6 +27,7 @@ def trainer(steps):
         use_cpu=True, report_to=[], save_strategy="no", disable_tqdm=True, bf16=False, max_completion_length=MOST,
         beta=BETA, learning_rate=LR, lr_scheduler_type="constant", gradient_checkpointing=False, loss_type="grpo",
         shuffle_dataset=False, max_grad_norm=CLIP_NORM, logging_steps=1, logging_strategy="steps",
+        generation_kwargs={"min_new_tokens": MOST},
     )  # fmt: skip
     rows = Dataset.from_list([{"prompt": words.decode(line).replace(" ", "")} for line in prompts()])
 
@@ -41,13 +42,14 @@ def trainer(steps):
             raise ValueError(f"the prompts came as {prompt_ids}")
         return answers(made.state.global_step), None
 
-    made._generate_single_turn = given
+    if not draws:
+        made._generate_single_turn = given
     return made
 
 
-def prepare(steps):
+def prepare(steps, draws=False):
     """Make the trainer of the next pass."""
-    state["trainer"] = trainer(steps)
+    state["trainer"] = trainer(steps, draws)
 
 
 def fill():
@@ -61,5 +63,11 @@ def read():
     return [[float(row["loss"]), float(row["grad_norm"])] for row in rows]
 
 
+def lengths():
+    """Mean length of the answers of each step."""
+    rows = [row for row in state.pop("trainer").state.log_history if "loss" in row]
+    return [float(row["completions/mean_length"]) for row in rows]
+
+
 if __name__ == "__main__":
-    serve({"prepare": prepare, "fill": fill, "read": read})
+    serve({"prepare": prepare, "fill": fill, "read": read, "lengths": lengths})
