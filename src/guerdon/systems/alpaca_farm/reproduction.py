@@ -186,7 +186,9 @@ class Course:
 
 
 def longer_ppo(farm: Farm, pairs: Pairs, model: RewardModel, n: int, scale: Scale) -> Course:
-    """PPO until it has done three times the steps of its best checkpoint by the gold reward, at least the usual ones.
+    """PPO until it has done three times the steps of its best checkpoint by the gold reward.
+
+    It does the usual number of steps at least, and three times as many at most.
 
     Args:
         farm: the world.
@@ -208,7 +210,7 @@ def longer_ppo(farm: Farm, pairs: Pairs, model: RewardModel, n: int, scale: Scal
 
     learner = replace(settings.ppo, critic=made.critic)
     state: State | None = None
-    wanted, most = settings.steps, 4 * settings.steps
+    wanted, most = settings.steps, 3 * settings.steps
     while state is None or state.iteration < wanted:
         state = _further(made, learner, settings, state, wanted, watch)
         wanted = min(max(wanted, 3 * course.steps[course.peak]), most)
