@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,32 @@ def test_a_collection_that_was_killed_ends_as_one_that_was_not(shape: Shape, tmp
         assert one == two
 
 
+def test_what_failed_is_done_by_the_next_call(tmp_path: Path) -> None:
+    down = {"model": True, "judge": True}
+
+    def patchy(*given: Any) -> str | None:
+        return None if down["model"] and given[0] == "prompt 4" else babble(*given)
+
+    def judge(pair: Pair) -> Any:
+        if down["judge"] and pair.task.id.startswith("2/"):
+            raise OSError("gone")
+        return longer(pair)
+
+    work = replace(collection(generate=Scripted(patchy)), preference=FunctionPreference(judge))
+    told, trees = work.run(tmp_path / "p.jsonl")
+    assert sum(each.choice.outcome is None for each in told) == 4
+    assert "4/0" not in {tree.id for tree in trees}
+    down["model"] = down["judge"] = False
+    told, trees = work.run(tmp_path / "p.jsonl")
+    whole, _ = collection().run(tmp_path / "whole.jsonl")
+    assert sorted(map(key, told)) == sorted(map(key, whole))
+    assert sorted(map(key, journal.read(tmp_path / "p.jsonl.trees")[2])) == sorted(map(key, whole))
+
+
+def key(each: Any) -> tuple[Any, ...]:
+    return each.tree, each.a, each.b, each.texts, each.choice.outcome
+
+
 def test_the_file_is_read_as_preferences_with_its_topology(tmp_path: Path) -> None:
     told, trees = collection().run(tmp_path / "p.jsonl")
     found = read_preferences(tmp_path / "p.jsonl")
@@ -296,6 +323,8 @@ def test_the_command_checks_answers_and_reports_costs(tmp_path: Path, capsys: py
     assert "3 trees" in shown
     main(["report", out + ".trees"])
     assert "tokens a comparison" in capsys.readouterr().out
+    main([*given[:-1], out + "2", "--judge", "scripted:off-menu", "--template", r"{prompt}\nLet me think: "])
+    assert "comparisons and 0 trees failed" in capsys.readouterr().out
     with pytest.raises(SystemExit) as left:
         main([*given, "--judge", "gold:x"])
     assert left.value.code == 2

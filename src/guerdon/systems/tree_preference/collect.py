@@ -20,6 +20,10 @@ TOPOLOGY = ("tree_id", "path_a", "path_b", "lcp_tokens")
 """Columns beside prompt, chosen and rejected: path_a is that of the chosen response."""
 
 
+Asked = tuple[Tree, str, str]
+"""A tree, and the paths of two of its nodes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """Two responses of a tree and what was said of them.
@@ -61,11 +65,18 @@ def compare(
         seed: of the draw; a tree's pairs depend on the seed and its id.
         keys: what the comparer may know, by prompt.
     """
-    asked: list[tuple[Tree, str, str]] = []
+    asked: list[Asked] = []
     for tree in trees:
         texts = tree.responses if shape.inner else tree.leaves
         rng = stream(seed, "tree", "pairs", tree.id)
         asked += [(tree, a, b) for a, b in pairs_of(list(texts), shape.pairs, rng)]
+    return ask(generate, asked, preference, keys)
+
+
+def ask(
+    generate: Generator, asked: Sequence[Asked], preference: Preference, keys: Mapping[str, Any] | None = None
+) -> list[Compared]:
+    """Ask about given pairs of nodes in one batch; see `compare`."""
     sides = [(tree.nodes[a].text, tree.nodes[b].text) for tree, a, b in asked]
     told = preference([_pair(tree, texts, keys) for (tree, _, _), texts in zip(asked, sides, strict=True)])
     counts = generate.count([text for texts in sides for text in texts])

@@ -17,7 +17,7 @@ from guerdon.prefer.annotators import Judge, completing, simulated_pool
 from guerdon.prefer.files import write
 from guerdon.systems.tree_preference import journal, prompts
 from guerdon.systems.tree_preference.answers import ExactAnswer
-from guerdon.systems.tree_preference.collect import TOPOLOGY, Compared, Nobody, as_set, compare, cost
+from guerdon.systems.tree_preference.collect import TOPOLOGY, Compared, Nobody, as_set, ask, compare, cost
 from guerdon.systems.tree_preference.shapes import Shape
 from guerdon.systems.tree_preference.trees import Generator, Tree, grow
 
@@ -50,6 +50,8 @@ class Collection:
     def run(self, out: Path) -> tuple[list[Compared], list[Tree]]:
         """Grow and label what the journal beside `out` lacks, and write the preferences.
 
+        What a fault of the generator or the comparer left undone is done by the next call.
+
         Args:
             out: a `.jsonl` or `.parquet` file in TRL's shape with the columns of `TOPOLOGY`; where the comparer
                 leaves pairs open, in the package's own shape, which can say so.
@@ -61,10 +63,18 @@ class Collection:
         whole = {**self.settings, "shape": recipe(self.shape), "seed": self.seed, "at_once": self.at_once}
         with journal.Journal(out.with_name(out.name + ".trees"), whole) as book:
             try:
+                self._ask_again(book)
                 self._grow(book)
             finally:
                 export(book.compared, out)
             return book.compared, book.trees
+
+    def _ask_again(self, book: journal.Journal) -> None:
+        """Comparisons that a fault of the comparer left open, a batch at a time."""
+        trees = {tree.id: tree for tree in book.trees}
+        left = [(trees[each.tree], each.a, each.b) for each in book.compared if each.choice.outcome is None]
+        for at in range(0, len(left), self.at_once):
+            book.correct(ask(self.generate, left[at : at + self.at_once], self.preference, dict(self.asked)))
 
     def _grow(self, book: journal.Journal) -> None:
         done = {tree.id for tree in book.trees}
@@ -76,7 +86,7 @@ class Collection:
                     continue
                 texts = [prompt for prompt, _ in some]
                 grown = grow(self.generate, texts, ids, self.shape, self.seed, again, at)
-                new = [tree for tree in grown if tree.id not in done]
+                new = [tree for tree in grown if tree.id not in done and not tree.failed]
                 keys = dict(some)
                 told = compare(self.generate, new, self.shape, self.preference, self.seed, keys)
                 book.append(new, told)
@@ -210,8 +220,11 @@ def _collect(options: argparse.Namespace) -> None:
     )
     compared, trees = collection.run(options.out)
     _say(cost(compared, trees).lines())
-    faults = sum(each.choice.fault is not None for each in compared)
-    _say([f"{options.out}" + (f" ({faults} comparisons without an answer)" if faults else "")])
+    faults = sum(each.choice.outcome is None for each in compared)
+    lost = len(asked) * shape.trees - len(trees)
+    _say([f"{options.out}"])
+    if faults or lost:
+        _say([f"{faults} comparisons and {lost} trees failed: the same command tries them again"])
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@
     prefs.jsonl          the preferences, written anew from the journal
 
 Killed at any time, a collection goes on from its journal: a line that was cut off is dropped, and its tree grown again.
+Comparisons that were asked anew after a fault follow in a line of their own, and the last one counts.
 """
 
 from __future__ import annotations
@@ -77,6 +78,12 @@ class Journal:
         self.trees += trees
         self.compared += compared
 
+    def correct(self, compared: Sequence[Compared]) -> None:
+        """Write comparisons that were asked anew; they take the place of the earlier ones."""
+        lines = ({"tree_id": each.tree, "again": _told(each)} for each in compared)
+        self._write("\n".join(json.dumps(line, ensure_ascii=False) for line in lines))
+        self.compared = _latest([*self.compared, *compared])
+
     def _write(self, text: str) -> None:
         if text:
             self._file.write(text.encode("utf-8", "surrogatepass") + b"\n")
@@ -122,45 +129,55 @@ def _parsed(path: Path, number: int, line: bytes) -> Any:
 
 
 def _read(path: Path, lines: Sequence[bytes], first: int) -> tuple[list[Tree], list[Compared]]:
-    trees: list[Tree] = []
+    trees: dict[str, Tree] = {}
     compared: list[Compared] = []
     for number, line in enumerate(lines, first):
         row = _parsed(path, number, line)
         try:
-            tree = _tree(row)
-            trees.append(tree)
+            if "again" in row:
+                compared.append(_comparison(trees[row["tree_id"]], row["again"]))
+                continue
+            tree = trees[row["tree_id"]] = _tree(row)
             compared += [_comparison(tree, each) for each in row["compared"]]
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"{path.name}, line {number}: a tree", str(error)[:100], "Restore the file") from None
-    return trees, compared
+    return list(trees.values()), _latest(compared)
+
+
+def _latest(compared: Sequence[Compared]) -> list[Compared]:
+    """The last of each comparison, where the first one stood."""
+    return list({(each.tree, each.a, each.b): each for each in compared}.values())
+
+
+def _told(each: Compared) -> dict[str, Any]:
+    fault = each.choice.fault
+    return {
+        "a": each.a,
+        "b": each.b,
+        "outcome": each.choice.outcome,
+        "strength": each.choice.strength,
+        "judge": each.choice.judge,
+        "fault": None if fault is None else [fault.kind.value, fault.detail],
+        "tokens": list(each.tokens),
+    }
 
 
 def _plain(tree: Tree, compared: Sequence[Compared]) -> dict[str, Any]:
     nodes = {node.path: [node.text, node.whole] for node in tree.nodes.values() if node.path}
-    told = [
-        {
-            "a": each.a,
-            "b": each.b,
-            "outcome": each.choice.outcome,
-            "strength": each.choice.strength,
-            "judge": each.choice.judge,
-            "fault": None if each.choice.fault is None else [each.choice.fault.kind.value, each.choice.fault.detail],
-            "tokens": list(each.tokens),
-        }
-        for each in compared
-    ]
     return {
         "tree_id": tree.id,
         "prompt": tree.prompt,
         "nodes": nodes,
         "sampled": tree.sampled,
         "tries": tree.tries,
-        "compared": told,
+        "faults": tree.faults,
+        "compared": [_told(each) for each in compared],
     }
 
 
 def _tree(row: Mapping[str, Any]) -> Tree:
-    tree = Tree(str(row["tree_id"]), str(row["prompt"]), sampled=int(row["sampled"]), tries=int(row["tries"]))
+    sampled, tries, faults = (int(row[name]) for name in ("sampled", "tries", "faults"))
+    tree = Tree(str(row["tree_id"]), str(row["prompt"]), sampled=sampled, tries=tries, faults=faults)
     for path, (text, whole) in row["nodes"].items():
         tree.nodes[path] = Node(path, text, None, bool(whole))
     return tree

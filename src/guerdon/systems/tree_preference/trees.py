@@ -65,6 +65,7 @@ class Tree:
         nodes: by path, the root "" among them.
         sampled: tokens that were sampled for it.
         tries: samples that coincided with a sibling, or failed.
+        faults: those that failed.
     """
 
     id: str
@@ -72,6 +73,12 @@ class Tree:
     nodes: dict[str, Node] = field(default_factory=lambda: {"": Node("", "")})
     sampled: int = 0
     tries: int = 0
+    faults: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether the generator's faults left nothing to compare."""
+        return self.faults > 0 and len(self.leaves) < 2
 
     @property
     def leaves(self) -> dict[str, str]:
@@ -185,6 +192,7 @@ def _children(
             new = None if rest is None else _placed(tree, node, rest, child, depth, shape)
             if new is None:
                 tree.tries += 1
+                tree.faults += rest is None
                 again.append((tree, node))
             else:
                 made.append((tree, new))
