@@ -42,6 +42,7 @@ class Sizes:
         used: of them, that methods train on.
         held: pairs of each validation set.
         members: M.
+        plain: pairs that MetaRM and its baseline train on.
         contrasted: pairs that models with contrastive terms train on.
         epochs: of the members; few, since members lean to the labels they see.
         longer: epochs of methods.
@@ -54,38 +55,47 @@ class Sizes:
     """
 
     pairs: int = 6_000
-    used: int = 4_000
+    used: int = 2_500
     held: int = 4_000
+    plain: int = 4_000
     contrasted: int = 2_000
     members: int = 10
     epochs: int = 3
-    longer: int = 6
+    longer: int = 8
     shorter: int = 2
     runs: int = 1
     demonstrations: int = 8_000
     prompts: int = 384
-    steps: int = 12
+    steps: int = 10
     rounds: int = 4
 
 
 SIZES: Mapping[Scale, Sizes] = {
     "smoke": Sizes(
-        pairs=200, used=120, held=100, contrasted=64, members=3, epochs=1, longer=1, shorter=1, demonstrations=300,
-        prompts=12, steps=1, rounds=2,
+        pairs=200, used=120, held=100, plain=120, contrasted=64, members=3, epochs=1, longer=1, shorter=1,
+        demonstrations=300, prompts=12, steps=1, rounds=2,
     ),
     "desk": Sizes(),
     "full": Sizes(
-        pairs=150_000, used=150_000, held=17_000, contrasted=150_000, longer=8, runs=3, steps=2_000
+        pairs=150_000, used=150_000, held=17_000, plain=150_000, contrasted=150_000, runs=3, steps=2_000
     ),
 }  # fmt: skip
 
 
 def body() -> Any:
-    """A GRU reward model."""
+    """A GRU reward model, which votes and learns fast."""
     from guerdon.train.tiny_nets import TinyGRU
     from guerdon.worlds.tiny_text import VOCABULARY
 
     return TinyGRU(vocabulary=len(VOCABULARY), width=32)
+
+
+def larger() -> Any:
+    """A causal transformer with three times the weights, which learns wrong labels by heart."""
+    from guerdon.train.tiny_nets import TinyTransformer
+    from guerdon.worlds.tiny_text import VOCABULARY
+
+    return TinyTransformer(vocabulary=len(VOCABULARY))
 
 
 def made(desk: Desk, n: int, name: str) -> tuple[Pairs, Pairs, Bools]:

@@ -230,7 +230,7 @@ class MetaRewardModel(Experiment):
 
         sizes = SIZES[scale]
         desk = Desk.make(seed, demonstrations=sizes.demonstrations)
-        noisy, _, _ = made(desk, sizes.used, "metarm")
+        noisy, _, _ = made(desk, sizes.plain, "metarm")
         original = Validation.of(desk, sizes.held).true
         seeds = tuple(range(seed * 1000, seed * 1000 + sizes.runs))
         vanilla = learned(noisy, seeds, sizes, 0.0, None)

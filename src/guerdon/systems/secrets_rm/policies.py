@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from guerdon.train.tiny import TinyLM
 
 NOISY = ("baseline", "margin")
-CLEANED = ("flip 20 %", "flip 20 % + margin", "soft + margin")
+CLEANED = ("flip 20 % + margin", "soft + margin")
 PARTS = 3
 """How often a policy is measured on its way."""
 

@@ -11,7 +11,19 @@ import numpy as np
 from guerdon.bench.experiment import Experiment, Scale
 from guerdon.bench.verdicts import AllOf, Claim
 from guerdon.prefer.pairs import Pairs
-from guerdon.systems.secrets_rm.desk import ARM, ROOMS, SIZES, TRAIN, Bools, Floats, Sizes, Validation, body, made
+from guerdon.systems.secrets_rm.desk import (
+    ARM,
+    ROOMS,
+    SIZES,
+    TRAIN,
+    Bools,
+    Floats,
+    Sizes,
+    Validation,
+    body,
+    larger,
+    made,
+)
 from guerdon.systems.secrets_rm.methods import DENOISED, METHODS
 from guerdon.systems.secrets_rm.policies import optimised
 
@@ -66,8 +78,8 @@ def voted(told: Any, wrong: Bools) -> Measures:
         "sigma: ends over middle": float((spread[[0, 9]].mean() - spread[4:6].mean()) / spread[4:6].mean()),
     }
     for k in range(10):
-        found[f"share, correct labels @ decile = {k + 1}"] = float(correct[k])
-        found[f"share, sigma @ decile = {k + 1}"] = float(spread[k])
+        found[f"right labels @ decile = {k + 1}"] = float(correct[k])
+        found[f"sigma of the vote @ decile = {k + 1}"] = float(spread[k])
     return found
 
 
@@ -103,7 +115,7 @@ def compared(
     found: Measures = {}
     models: dict[str, RewardModel] = {}
     for name, method in METHODS.items():
-        made = fit(body(), method.pairs(noisy, mu), Fit(epochs=sizes.longer), seeds, watch=held.watch)
+        made = fit(larger(), method.pairs(noisy, mu), Fit(epochs=sizes.longer), seeds, watch=held.watch)
         models[name] = made.models[0]
         for kind, line in held.accuracies(made.history).items():
             found[f"{kind} accuracy of {name}"] = float(line[-1])
@@ -132,9 +144,9 @@ class StrengthOfPreferences(Experiment):
     name: ClassVar[str] = "strength"
     summary: ClassVar[str] = (
         "Ten models learn from 6,000 pairs, a quarter of them labelled wrong, and vote on them. Then models learn from "
-        "one decile of strength each, and from 4,000 pairs by each method, 6 epochs. Accuracies are on 4,000 "
-        "fresh pairs: as labelled, as the gold reward says, and where both agree. Last, "
-        "PPO without a penalty, 36 iterations, on five of the reward models."
+        "one decile of strength each, and transformers from 2,500 pairs by each method, 8 epochs. Accuracies are on "
+        "4,000 fresh pairs: as labelled, as the gold reward says, and where both agree. Last, "
+        "PPO without a penalty, 30 iterations, on four of the reward models."
     )
     arms: ClassVar[tuple[str, ...]] = (ARM,)
     modules: ClassVar[tuple[str, ...]] = ("guerdon.systems.secrets_rm.policies", *ROOMS, *TRAIN)
