@@ -99,6 +99,10 @@ class LoopValidity(Experiment):
         ),
     )
 
+    def seeds(self, scale: Scale) -> tuple[int, ...]:
+        """Five; one to check mechanics."""
+        return tuple(range(11, {"smoke": 12, "desk": 16, "full": 31}[scale]))
+
     @one_thread()
     def run(self, arm: str, seed: int, scale: Scale) -> Found:
         """Both sides, and how alike they are."""
@@ -296,6 +300,10 @@ class NoiseCosts(Experiment):
             expected="+8 and +17 (seeds 101 and 103); 96 against 80 in a prototype",
         ),
     )
+
+    def seeds(self, scale: Scale) -> tuple[int, ...]:
+        """Five; one to check mechanics."""
+        return tuple(range(11, {"smoke": 12, "desk": 16, "full": 31}[scale]))
 
     @one_thread()
     def run(self, arm: str, seed: int, scale: Scale) -> Found:
