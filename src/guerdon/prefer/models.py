@@ -26,6 +26,7 @@ from guerdon.core.recipe import recipe
 from guerdon.core.reward import ANY, Range, Reward
 from guerdon.core.rng import stream
 from guerdon.core.task import Case
+from guerdon.prefer import prefixes
 
 Tensor: TypeAlias = Any
 Weights: TypeAlias = dict[str, Any]
@@ -33,8 +34,12 @@ Drop: TypeAlias = Callable[[Any], Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
 FORMAT = "guerdon-reward-model-1"
 HEAD = "head"
+BUDGETS = {"cpu": 2_048}
+"""Tokens that are scored at once on a kind of device, padding included: on a processor, what stays in its cache."""
 BUDGET = 65_536
-"""Tokens that are scored at once, padding included."""
+"""The same on any other device."""
+WORTH = 0.2
+"""Beginnings that rows have in common are read once where that spares such a share of all tokens."""
 
 
 class Body(Protocol):
@@ -188,6 +193,7 @@ class Backbone:
     def __init__(self, model: Any, name: str = "") -> None:
         self.module = getattr(model, "base_model", model).eval()
         self.name = name or str(getattr(model.config, "name_or_path", ""))
+        self._causal: bool | None = None
 
     @property
     def width(self) -> int:
@@ -197,6 +203,12 @@ class Backbone:
     def initial(self, generator: Any) -> Weights:
         """Copies of its parameters as they are; nothing is drawn."""
         return {name: each.detach().clone() for name, each in self.module.named_parameters()}
+
+    def causal(self, weights: Mapping[str, Tensor]) -> bool:
+        """Whether rows may share a beginning; tried once."""
+        if self._causal is None:
+            self._causal = prefixes.is_causal(self.module, {k: v for k, v in weights.items() if k != HEAD})
+        return self._causal
 
     def hidden(self, weights: Mapping[str, Tensor], rows: Tensor, mask: Tensor, drop: Drop | None = None) -> Tensor:
         """Last hidden states `(B, T, D)`; with padding on the left, positions are counted from the first token."""
@@ -269,25 +281,50 @@ class RewardModel:
         body = Backbone(model, name)
         return cls(body, {**body.initial(None), HEAD: head.detach()[0].clone()}, pad=pad)
 
-    def features(self, rows: Rows, *, budget: int = BUDGET) -> npt.NDArray[np.float32]:
-        """(n, D) hidden states of the last tokens: what the head sees, and probes may."""
+    def features(self, rows: Rows, *, budget: int | None = None, share: bool | None = None) -> npt.NDArray[np.float32]:
+        """(n, D) hidden states of the last tokens: what the head sees, and probes may.
+
+        Args:
+            rows: to be read.
+            budget: tokens that are read at once; by default what suits the device.
+            share: read what rows begin with in common once; by default where the body can and it is worth it.
+        """
         import torch
 
+        budget = budget or BUDGETS.get(self.weights[HEAD].device.type, BUDGET)
         found = np.zeros((len(rows), self.body.width), np.float32)
+        alone = np.ones(len(rows), bool)
         with torch.no_grad():
-            for some in portions(rows.lengths, budget):
-                made = pooled(self.body, self.weights, *rows.take(some).tensors(self.pad))
-                found[some] = made.float().cpu().numpy()
+            for group in self._shared(rows, share):
+                at = np.concatenate([each.rows for each in group])
+                weights = {name: each for name, each in self.weights.items() if name != HEAD}
+                made = prefixes.features(self.body.module, weights, rows.values, rows.lengths, group)  # type: ignore[attr-defined]
+                found[at], alone[at] = made.float().cpu().numpy(), False
+            at = np.flatnonzero(alone)
+            for some in portions(rows.lengths[at], budget):
+                made = pooled(self.body, self.weights, *rows.take(at[some]).tensors(self.pad))
+                found[at[some]] = made.float().cpu().numpy()
         return found
 
-    def raw(self, rows: Rows, *, budget: int = BUDGET) -> Floats:
+    def _shared(self, rows: Rows, share: bool | None) -> list[list[prefixes.Group]]:
+        """Groups of rows whose beginnings are read once."""
+        if share is False or not isinstance(self.body, Backbone) or rows.values.dtype.kind != "i":
+            return []
+        groups = prefixes.groups_of(rows.values, rows.lengths)
+        if share is None and prefixes.saved(groups, rows.lengths) < WORTH:
+            return []
+        if not self.body.causal(self.weights):
+            return []
+        return prefixes.portions_of([group for group in groups if group.shared], rows.lengths)
+
+    def raw(self, rows: Rows, *, budget: int | None = None) -> Floats:
         """(n,) scores before standardisation. A row's score is the same, up to rounding, whatever its neighbours."""
         found: Floats = (
             self.features(rows, budget=budget).astype(np.float64) @ self.weights[HEAD].double().cpu().numpy()
         )
         return found
 
-    def scores(self, rows: Rows, *, budget: int = BUDGET) -> Floats:
+    def scores(self, rows: Rows, *, budget: int | None = None) -> Floats:
         """(n,) scores, `(raw - mean) / sd`."""
         return (self.raw(rows, budget=budget) - self.mean) / self.sd
 

@@ -35,7 +35,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 FORMAT = "guerdon-kept-reward-1"
 MODES = ("mean", "wco", "uwo")
 _TINY: dict[str, Any] = {each.__name__: each for each in (TinyTransformer, TinyGRU, Vectors)}
-BUDGET = 16_384
+BUDGET = 2_048
 """Tokens that a classifier scores at once."""
 
 
