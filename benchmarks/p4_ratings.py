@@ -55,14 +55,14 @@ class Work:
 
 
 FULL = (
-    Work("decided", 100, 100_000, "choix", 20.0, 20),
-    Work("ties", 200, 2_000_000, "arena", 10.0, 1),
-    Work("features", 200, 200_000, "arena", 10.0, 1),
+    Work("decided", 100, 100_000, "choix", 50.0, 20),
+    Work("ties", 200, 2_000_000, "arena", 50.0, 1),
+    Work("features", 200, 200_000, "arena", 20.0, 1),
 )
 QUICK = (
-    Work("decided", 20, 5_000, "choix", 20.0, 2),
-    Work("ties", 20, 20_000, "arena", 10.0, 1),
-    Work("features", 10, 5_000, "arena", 10.0, 1),
+    Work("decided", 20, 5_000, "choix", 50.0, 2),
+    Work("ties", 20, 20_000, "arena", 50.0, 1),
+    Work("features", 10, 5_000, "arena", 20.0, 1),
 )
 SAID = {
     "decided": "ratings of 100 items from 100,000 votes",
