@@ -221,8 +221,8 @@ class MetaRewardModel(Experiment):
     )
 
     def seeds(self, scale: Scale) -> tuple[int, ...]:
-        """Three from 11 on; five at full scale."""
-        return tuple(range(11, 16 if scale == "full" else 14))
+        """One, three or five from 11 on."""
+        return tuple(range(11, {"smoke": 12, "desk": 14, "full": 16}[scale]))
 
     def run(self, arm: str, seed: int, scale: Scale) -> Mapping[str, float | None]:
         """The comparison for each rate, and the rounds."""
