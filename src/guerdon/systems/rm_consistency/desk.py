@@ -90,7 +90,7 @@ class Workshop:
     def contrasted(self, start: Pairs) -> Pairs:
         """Pairs with those of contrasts among training instructions added: `(i1, r1) > (i1, r2)`, both ways."""
         tasks = self.world.tasks[0]
-        items = self.contrasts(tasks, len(tasks))
+        items = self.contrasts(tasks, 4 * len(tasks))
         asked, right, wrong = [*items.i1, *items.i2], [*items.r1, *items.r2], [*items.r2, *items.r1]
         more = Pairs.of(self.rows(asked, right), self.rows(asked, wrong))
         return Pairs.of(start.chosen + more.chosen, start.rejected + more.rejected)
