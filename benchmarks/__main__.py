@@ -15,7 +15,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import p1_sandbox, p2_ledger, p4_ratings, p5_archive, p9_explore, p15_startup, record, table
+from benchmarks import (
+    p1_sandbox,
+    p2_ledger,
+    p4_ratings,
+    p5_archive,
+    p6_reward_scoring,
+    p9_explore,
+    p15_startup,
+    record,
+    table,
+)
 from benchmarks.common import ROUNDS, BenchmarkError, Plan
 from benchmarks.meter import Load
 from benchmarks.peers import CACHE, GROUPS, MissingError, environment
@@ -25,10 +35,19 @@ BENCHMARKS = {
     "p2": p2_ledger.run,
     "p4": p4_ratings.run,
     "p5": p5_archive.run,
+    "p6": p6_reward_scoring.run,
     "p9": p9_explore.run,
     "p15": p15_startup.run,
 }
-PEER_GROUPS = {"p1": ("p1",), "p2": ("p2",), "p4": ("p4",), "p5": ("p5",), "p9": ("p9",), "p15": ("p2", "trl")}
+PEER_GROUPS = {
+    "p1": ("p1",),
+    "p2": ("p2",),
+    "p4": ("p4",),
+    "p5": ("p5",),
+    "p6": ("trl",),
+    "p9": ("p9",),
+    "p15": ("p2", "trl"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
