@@ -116,6 +116,10 @@ class Correlation(Experiment):
         ),
     )
 
+    def seeds(self, scale: Scale) -> tuple[int, ...]:
+        """Five from 11 on; one to check mechanics."""
+        return tuple(range(11, {"smoke": 12, "desk": 16, "full": 31}[scale]))
+
     def run(self, arm: str, seed: int, scale: Scale) -> Mapping[str, float | None]:
         """All measures of a world."""
         return study(seed, scale).measures()
@@ -163,6 +167,10 @@ class Confidence(Experiment):
             for arm in ("euclidean", "mahalanobis")
         ),
     )
+
+    def seeds(self, scale: Scale) -> tuple[int, ...]:
+        """Five from 11 on; one to check mechanics."""
+        return tuple(range(11, {"smoke": 12, "desk": 16, "full": 31}[scale]))
 
     def run(self, arm: str, seed: int, scale: Scale) -> Mapping[str, float | None]:
         """Accuracies with one rule of dropping."""
@@ -234,6 +242,10 @@ class DynamicRLHF(Experiment):
             )
         ),
     )
+
+    def seeds(self, scale: Scale) -> tuple[int, ...]:
+        """Five from 11 on; one to check mechanics."""
+        return tuple(range(11, {"smoke": 12, "desk": 16, "full": 31}[scale]))
 
     def run(self, arm: str, seed: int, scale: Scale) -> Mapping[str, float | None]:
         """The gold reward under one rule."""
