@@ -24,7 +24,7 @@ def test_the_commands_of_the_page_work(tmp_path, monkeypatch, capsys):
     quick = [line for line in commands() if "# slow" not in line]
     assert len(quick) >= 3
     for line in quick:
-        main(shlex.split(re.sub(r"--iterations \d+", "--iterations 6", line.removeprefix(START))))
+        main(shlex.split(re.sub(r"--iterations \d+", "--iterations 4", line.removeprefix(START))))
     said = capsys.readouterr().out
     assert "held rel" in said
     assert "theta rel" in said

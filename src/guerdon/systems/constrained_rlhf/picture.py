@@ -22,13 +22,12 @@ def draw(course: Course, path: Path, title: str, thresholds: Mapping[str, float]
         course: what happened.
         path: of the page.
         title: of the page.
-        thresholds: by component; drawn as broken lines.
+        thresholds: by component; drawn as level lines.
     """
     steps = np.arange(len(course.components), dtype=float)
     parts = [Line(name, steps, course.components[:, i]) for i, name in enumerate(course.names)]
     parts += [
-        Line(f"{name}, threshold", steps[[0, -1]], np.full(2, theta), dashed=True)
-        for name, theta in (thresholds or {}).items()
+        Line(f"{name}, threshold", steps[[0, -1]], np.full(2, theta)) for name, theta in (thresholds or {}).items()
     ]
     at = course.at.astype(float)
     made = [
@@ -66,7 +65,7 @@ def draw_search(tried: Sequence[Vertex], names: Sequence[str], path: Path) -> Pa
     wanted = np.array([each.thresholds for each in tried])
     reached = np.array([each.reached for each in tried])
     lines = [Line(name, at, wanted[:, i]) for i, name in enumerate(names)]
-    lines += [Line(f"{name}, reached", at, reached[:, i], dashed=True) for i, name in enumerate(names)]
+    lines += [Line(f"{name}, reached", at, reached[:, i]) for i, name in enumerate(names)]
     scores = np.array([each.evaluation for each in tried])
     best = Line("best so far", at, np.maximum.accumulate(scores))
     made = [
