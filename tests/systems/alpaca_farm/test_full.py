@@ -1,6 +1,7 @@
 """The methods on a small transformers model made here, from files to answers, by the command."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from guerdon.core.reward import reward  # noqa: E402
 from guerdon.prefer.files import read_rows  # noqa: E402
 from guerdon.systems.alpaca_farm.commands import main  # noqa: E402
 from guerdon.systems.alpaca_farm.data import Instruction  # noqa: E402
-from guerdon.systems.alpaca_farm.full import BAD, GOOD, Full, adjusted, answer, critic_of, run, sides  # noqa: E402
+from guerdon.systems.alpaca_farm.full import BAD, GOOD, Full, adjusted, answer, critic_of, placed, run, sides  # noqa: E402
 from guerdon.systems.alpaca_farm.methods import METHODS, PUBLISHED  # noqa: E402
 
 WORDS = (*("name", "a", "colour", "say", "it", "red", "blue", "green", "dog", "cat"), "good", "bad", ":", "###")
@@ -154,5 +155,19 @@ def test_the_value_function_starts_as_the_reward_model_where_it_reads_the_same_t
     assert found.body is member.body
     assert found.start is member.weights
     assert critic_of(full, reds).start is None
+    assert placed(reds, "meta") is reds
+    there = critic_of(full, placed(kept, "meta"))
+    assert there.device == "meta"
+    kept = KeptReward((RewardModel.new(Backbone(small().model), 3),), Pretrained(tokenizer=full.tokenizer))
     learned, _ = run("ppo", full, unlabelled=ASKED, reward=kept, settings=SMALL)
     assert learned.history[0]["masked"] == 0.0
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path) -> None:
+    how = {"unlabelled": ASKED, "reward": reds}
+    whole, _ = run("quark", small(), settings=adjusted(SMALL, steps=4), **how)
+    short = replace(adjusted(SMALL, steps=2), every=1)
+    run("quark", small(), settings=short, folder=tmp_path / "kept", **how)
+    again, _ = run("quark", small(), settings=replace(short, quark_steps=4), folder=tmp_path / "kept", **how)
+    for name, each in whole.snapshot.weights.items():
+        assert torch.equal(each, again.snapshot.weights[name])

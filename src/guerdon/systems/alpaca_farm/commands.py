@@ -103,10 +103,11 @@ def _learn(options: argparse.Namespace) -> None:
         pairs=pairs(options.pairs) if options.pairs else None,
         demonstrations=_instructions(options.demonstrations),
         unlabelled=_instructions(options.unlabelled),
-        reward=kept.load(options.reward) if options.reward else None,
+        reward=full.placed(kept.load(options.reward), options.device) if options.reward else None,
         lora=Lora(rank=options.lora, alpha=float(options.lora)) if options.lora else None,
         settings=settings,
         seed=options.seed,
+        folder=options.folder / "training" if options.folder else None,
     )
     if options.folder:
         _save(options, model, learned, made)

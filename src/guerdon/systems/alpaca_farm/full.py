@@ -10,6 +10,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,6 +113,7 @@ def run(
     settings: Settings = PUBLISHED,
     most_tokens: int = 16_384,
     seed: int = 0,
+    folder: Path | None = None,
 ) -> tuple[Learned, Materials]:
     """Learn by a method.
 
@@ -126,6 +128,7 @@ def run(
         settings: hyper-parameters.
         most_tokens: of a micro-batch.
         seed: of all draws.
+        folder: keeps the state of PPO and Quark; called again, they go on from there.
 
     Returns:
         What was learned, and the materials to answer with.
@@ -150,6 +153,7 @@ def run(
         critic=critic_of(full, reward) if method == "ppo" else None,
         marks=marks,
         seed=seed,
+        folder=folder,
     )
     if method != "sft":
         return learn(method, made, settings), made
@@ -190,11 +194,30 @@ def _asked(pairs: PreferenceSet, k: int) -> Instruction:
 def critic_of(full: Full, reward: Reward | None) -> Critic:
     """A value function that starts as the reward model, where that reads the policy's tokens; else as the policy."""
     if isinstance(reward, KeptReward) and isinstance(reward.members[0].body, Backbone):
-        member = reward.members[0]
+        member, body = reward.members[0], reward.members[0].body
         theirs: Mapping[str, int] = getattr(getattr(reward.encoding, "tokenizer", None), "get_vocab", dict)()
         if theirs == full.tokenizer.get_vocab():
-            return Critic(body=member.body, start=member.weights, scale=1 / member.sd)
-    return Critic(body=Backbone(copy.deepcopy(full.model)))
+            return Critic(body=body, start=member.weights, scale=1 / member.sd, device=_device(body))
+    body = Backbone(copy.deepcopy(full.model))
+    return Critic(body=body, device=_device(body))
+
+
+def _device(body: Backbone) -> str:
+    return str(next(body.module.parameters()).device)
+
+
+def placed(reward: Reward, device: str) -> Reward:
+    """The reward on a device, if it is made of transformers models; others stay where they are."""
+    if not isinstance(reward, KeptReward) or not isinstance(reward.members[0].body, Backbone):
+        return reward
+    for member in reward.members:
+        if isinstance(member.body, Backbone):
+            member.body.module.to(device)
+    moved = tuple(
+        replace(member, weights={name: each.to(device) for name, each in member.weights.items()})
+        for member in reward.members
+    )
+    return replace(reward, members=moved)
 
 
 @dataclass(eq=False)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -54,6 +55,8 @@ class Materials:
         marks: ids of the good and the bad control token.
         seed: of all draws.
         watch: told of the policy while PPO and Quark learn; its figure `val` chooses what is kept.
+        folder: keeps the state of PPO and Quark, which go on from there when called again; a checkpoint that `watch`
+            chose before is not among what is kept.
     """
 
     policy: Policy
@@ -67,6 +70,7 @@ class Materials:
     marks: tuple[int, int] = (-1, -1)
     seed: int = 0
     watch: Watch | None = None
+    folder: Path | None = None
 
     def rng(self, *name: str | int) -> Rng:
         """The generator for a purpose."""
@@ -231,6 +235,7 @@ def _reinforced(materials: Materials, settings: Settings, learner: PPO | Quark, 
         seed=materials.seed,
         watch=watch,
         every=settings.every,
+        folder=materials.folder,
     )
     return Learned(snapshot=best["policy"] or trained.state.policy, history=trained.history)
 
