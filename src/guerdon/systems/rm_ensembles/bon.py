@@ -99,7 +99,7 @@ def members_of(desk: Desk, sizes: Sizes, flips: float, body: str = "transformer"
 
 def scores_of(members: tuple[RewardModel, ...], rows: Rows, prompts: int) -> Floats:
     """(k, P, N) scores of rows that are prompt by prompt."""
-    return np.stack([member.scores(rows, budget=2_048).reshape(prompts, -1) for member in members])
+    return np.stack([member.scores(rows).reshape(prompts, -1) for member in members])
 
 
 def answered(desk: Desk, sizes: Sizes) -> tuple[Rows, Floats]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ import numpy as np
 
 from guerdon.core.errors import ConfigError
 from guerdon.core.rng import stream
-from guerdon.core.score import Fault, FaultKind
 from guerdon.core.task import Answer, Case, Task
 from guerdon.prefer.files import read_rows
 from guerdon.prefer.models import Backbone
 from guerdon.prefer.sets import PreferenceSet
+from guerdon.rlhf.encoding import Pretrained
 from guerdon.rlhf.kept import Classifier, KeptReward, load
 from guerdon.rlhf.overoptimisation import Samples, read_history, read_samples
 from guerdon.systems.rm_ensembles.curves import Floats
@@ -31,6 +31,8 @@ TEMPLATE = "<|prompter|>{prompt}<|endoftext|><|assistant|>{response}"
 """What the published members read; the tokenizer's end token follows."""
 LONGEST = 776
 """Tokens of the published instruction and answer together."""
+AT_ONCE = 8_192
+"""Answers that are encoded at once."""
 
 
 def rows_of(source: str, split: str) -> list[dict[str, Any]]:
@@ -72,8 +74,12 @@ def answers_of(source: str, split: str = "validation", most: int = 0) -> Samples
     else:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.jsonl"
-            with path.open("w", encoding="utf-8") as stream_:
-                stream_.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of(source, split))
+            with path.open("w", encoding="utf-8") as file:
+                for row in rows_of(source, split):
+                    some = {
+                        name: each[: most or None] if isinstance(each, list) else each for name, each in row.items()
+                    }
+                    file.write(json.dumps(some, ensure_ascii=False) + "\n")
             found = read_samples(path)
     if np.isnan(found.gold).any():
         raise ConfigError("a gold score for each answer", f"{Path(source).name} lacks some", "Score them first")
@@ -142,20 +148,31 @@ def member_scores(refs: Sequence[str], samples: Samples, *, devices: Sequence[st
 
 
 def _scores(ref: str, asked: Sequence[str], said: Sequence[str], device: str) -> Floats:
+    """(k, n) scores by the members of one reward, a few thousand answers at a time."""
+    told = _scorer(ref, device)
+    parts = [told(asked[at : at + AT_ONCE], said[at : at + AT_ONCE]) for at in range(0, len(said), AT_ONCE)]
+    return np.concatenate(parts, axis=1)
+
+
+def _scorer(ref: str, device: str) -> Callable[[Sequence[str], Sequence[str]], Floats]:
     reward = load(ref)
-    if isinstance(reward, KeptReward):
-        if "classifier" in reward.lineage:
-            reward = replace(reward, encoding=replace(reward.encoding, template=TEMPLATE, longest=LONGEST))  # type: ignore[type-var]
-        return _moved(reward, device).member_scores(asked, said)
     if isinstance(reward, Classifier):
         reward = replace(reward, encoding=replace(reward.encoding, template=TEMPLATE, longest=LONGEST))
-    cases = [Case(Task(str(k), {"prompt": a}), Answer(str(k), b)) for k, (a, b) in enumerate(zip(asked, said))]
-    told = reward(cases)
-    values = [score.value for score in told]
-    if any(value is None for value in values):
-        fault = next((score.fault for score in told if score.fault), Fault(FaultKind.JUDGE, "unknown"))
-        raise ConfigError("a score for each answer", f"{ref[:80]}: {fault.detail}", "Leave this member out")
-    return np.array([values], float)
+    if isinstance(reward, KeptReward):
+        if "classifier" in reward.lineage and isinstance(reward.encoding, Pretrained):
+            reward = replace(reward, encoding=replace(reward.encoding, template=TEMPLATE, longest=LONGEST))
+        return _moved(reward, device).member_scores
+
+    def told(asked: Sequence[str], said: Sequence[str]) -> Floats:
+        cases = [Case(Task(str(k), {"prompt": a}), Answer(str(k), b)) for k, (a, b) in enumerate(zip(asked, said))]
+        found = reward(cases)
+        if any(score.value is None for score in found):
+            fault = next((score.fault for score in found if score.fault), None)
+            got = f"{ref[:80]}: {fault.detail if fault else 'unknown'}"
+            raise ConfigError("a score for each answer", got, "Leave this member out")
+        return np.array([[score.value for score in found]], float)
+
+    return told
 
 
 def _moved(reward: KeptReward, device: str) -> KeptReward:
