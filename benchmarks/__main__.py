@@ -23,6 +23,7 @@ from benchmarks import (
     p6_reward_scoring,
     p9_explore,
     p15_startup,
+    p16_grpo,
     record,
     table,
 )
@@ -38,6 +39,7 @@ BENCHMARKS = {
     "p6": p6_reward_scoring.run,
     "p9": p9_explore.run,
     "p15": p15_startup.run,
+    "p16": p16_grpo.run,
 }
 PEER_GROUPS = {
     "p1": ("p1",),
@@ -47,6 +49,7 @@ PEER_GROUPS = {
     "p6": ("trl",),
     "p9": ("p9",),
     "p15": ("p2", "trl"),
+    "p16": ("trl",),
 }
 
 

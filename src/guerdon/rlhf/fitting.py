@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import math
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,7 +27,8 @@ from guerdon.prefer.pairs import Pairs
 from guerdon.prefer.sets import PreferenceSet, key_of
 from guerdon.prefer.training import Contrast, Fit, fit
 from guerdon.rlhf.encoding import Encoder, Encoding, Pretrained, Words, flat, from_pretrained
-from guerdon.rlhf.kept import KeptReward
+from guerdon.rlhf.kept import KeptReward, device_named
+from guerdon.train.threads import threads
 from guerdon.train.tiny_nets import TinyGRU, TinyTransformer
 
 Objective: TypeAlias = Literal["bt", "margin", "smoothed", "flip", "soft", "centred", "contrast", "contrast-diff"]
@@ -133,6 +133,7 @@ def fit_reward(
     folder: str | Path = "reward",
     *,
     fresh: bool = False,
+    device: str = "auto",
     told: Told | None = None,
 ) -> FittedReward:
     """Learn a reward and keep it, with the held-out pairs in `held-out.jsonl` beside it.
@@ -144,6 +145,7 @@ def fit_reward(
         settings: how.
         folder: where it is kept, and `training` in it while it is learned.
         fresh: begin anew even if the folder holds a training or a reward.
+        device: of a transformers model; small networks are trained on the processor.
         told: is called with the steps done and all steps.
 
     Raises:
@@ -154,10 +156,10 @@ def fit_reward(
         raise ConfigError("two or more pairs with a choice", f"got {int(data.decided.sum())}", "Give more data")
     _prepare(folder, digest("reward-fit", recipe(settings), canonical(list(data.rows()))), fresh)
     train, held = _parts(data, settings)
-    encoding, body, start = _opened(settings, train)
+    encoding, body, start = _opened(settings, train, device)
     pairs, watched = (Pairs.of_set(part, encoding.rows, margins=True) for part in (train, held))
     seeds = tuple(range(settings.seed, settings.seed + settings.members))
-    with _threads(1 if settings.small else 0):
+    with threads(1 if settings.small else 0):
         labelled, chosen = _labels(settings, body, pairs)
         made = fit(body, labelled, chosen, seeds, start=start, folder=folder / TRAINING, told=told)
     members = standardised(made.models, pairs.chosen + pairs.rejected)
@@ -169,19 +171,6 @@ def fit_reward(
         write(held, folder / HELD_OUT)
     shutil.rmtree(folder / TRAINING)
     return FittedReward(reward, table, len(pairs), len(watched), made.history)
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """So many threads of torch, or as many as it has: small networks spend more on handing out work than on it."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _prepare(folder: Path, identity: str, fresh: bool) -> None:
@@ -216,7 +205,7 @@ def _parts(data: PreferenceSet, settings: RewardFit) -> tuple[PreferenceSet, Pre
     return parts["train"], parts["held"]
 
 
-def _opened(settings: RewardFit, train: PreferenceSet) -> tuple[Encoding, Body, Mapping[str, Any] | None]:
+def _opened(settings: RewardFit, train: PreferenceSet, device: str) -> tuple[Encoding, Body, Mapping[str, Any] | None]:
     """Encoding and body, by the name of the backbone; and weights that all members start from, if there are."""
     where = settings.backbone
     if where.startswith("encoder:"):
@@ -226,7 +215,7 @@ def _opened(settings: RewardFit, train: PreferenceSet) -> tuple[Encoding, Body, 
         model = from_pretrained("AutoModel", where, use_safetensors=True, dtype="float32")
         most = int(getattr(model.config.get_text_config(), "max_position_embeddings", 1024))
         name = Path(where).name
-        body = Backbone(model, name)
+        body = Backbone(model.to(device_named(device)), name)
         return Pretrained.of(where, name=name, longest=min(settings.longest or 1024, most)), body, None
     texts = [flat(text) for column in (train.prompt, train.first, train.second) for text in column]
     words = Words.of(texts, longest=settings.longest or 512)

@@ -23,9 +23,9 @@ from guerdon.systems.alpaca_farm.reproduction import (
     base_answers,
     learned_reward,
     longer_ppo,
-    one_thread,
     sized,
 )
+from guerdon.train.threads import threads
 
 if TYPE_CHECKING:
     from guerdon.core.preference import Preference
@@ -103,7 +103,7 @@ class LoopValidity(Experiment):
         """Five; one to check mechanics."""
         return tuple(range(11, {"smoke": 12, "desk": 16, "full": 31}[scale]))
 
-    @one_thread()
+    @threads(1)
     def run(self, arm: str, seed: int, scale: Scale) -> Found:
         """Both sides, and how alike they are."""
         farm = Farm.make(seed, demonstrations=sized(4_000, 300, scale))
@@ -201,7 +201,7 @@ class OverOptimisation(Experiment):
         """Seven: falls differ much between seeds (7 to 37 points on 101 to 104)."""
         return tuple(range(11, {"smoke": 12, "desk": 18, "full": 31}[scale]))
 
-    @one_thread()
+    @threads(1)
     def run(self, arm: str, seed: int, scale: Scale) -> Found:
         """One long training, or one long choice."""
         farm = Farm.make(seed, demonstrations=sized(4_000, 300, scale))
@@ -254,7 +254,7 @@ class BestOfMany(Experiment):
         """Three; one to check mechanics."""
         return tuple(range(11, {"smoke": 12, "desk": 14, "full": 21}[scale]))
 
-    @one_thread()
+    @threads(1)
     def run(self, arm: str, seed: int, scale: Scale) -> Found:
         """One long choice."""
         farm = Farm.make(seed, demonstrations=sized(4_000, 300, scale))
@@ -305,7 +305,7 @@ class NoiseCosts(Experiment):
         """Five; one to check mechanics."""
         return tuple(range(11, {"smoke": 12, "desk": 16, "full": 31}[scale]))
 
-    @one_thread()
+    @threads(1)
     def run(self, arm: str, seed: int, scale: Scale) -> Found:
         """The gold win-rate of one choice."""
         farm = Farm.make(seed, demonstrations=sized(4_000, 300, scale))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,19 +60,6 @@ class Side:
     name: str
     labels: Preference
     judges: Preference
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one core: networks are tiny, and jobs run side by side already."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def sized(desk: int, smoke: int, scale: Scale) -> int:

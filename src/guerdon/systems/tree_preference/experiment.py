@@ -5,8 +5,7 @@ Rules and sizes were written on seeds 101 to 103; the bounds are those of the pu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -17,6 +16,7 @@ from guerdon.bench.verdicts import AllOf, Claim, Measures
 from guerdon.systems.tree_preference.regimes import Setting, grown, median_distance, ratio
 from guerdon.systems.tree_preference.shapes import Shape
 from guerdon.systems.tree_preference.steps import Steps, duel
+from guerdon.train.threads import threads
 
 PAPER = "arXiv 2402.10184"
 HERE = "guerdon.systems.tree_preference"
@@ -303,7 +303,7 @@ class Text(Experiment):
 
     def run(self, arm: str, seed: int, scale: Scale) -> Mapping[str, float | None]:
         """Collect, learn, choose, train, judge."""
-        with one_thread():
+        with threads(1):
             return _text(seed, 0.0 if arm == "noiseless" else 1.0, self.prompts, scale)
 
 
@@ -403,19 +403,6 @@ def _trained(made: Any, models: Mapping[str, Any], smoke: bool) -> dict[str, flo
         found |= {f"gold of {name} after {how}": float(gold[how, name].mean()) for name in ("chain", "equal tokens")}
         found[f"{how} wins"] = study.wins(gold[how, "equal tokens"], gold[how, "chain"])
     return found
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for torch: small networks spend more on handing out work than on it."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (Networks(), StepWorld(), Text())
