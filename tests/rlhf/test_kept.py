@@ -18,7 +18,7 @@ import reward_kit  # noqa: E402
 
 from guerdon.prefer.models import RewardModel, Rows, Vectors  # noqa: E402
 from guerdon.rlhf.encoding import Encoder, Pretrained, Words  # noqa: E402
-from guerdon.rlhf.kept import Classifier, KeptReward, load  # noqa: E402
+from guerdon.rlhf.kept import Classifier, KeptReward, device_named, load  # noqa: E402
 from guerdon.train.tiny_nets import TinyGRU, TinyTransformer  # noqa: E402
 
 TEXTS = [("what sat ?", "the cat sat"), ("red", "good"), ("", "a very fast dog ran on the mat , slow and bad")]
@@ -137,6 +137,17 @@ def test_a_classifier_says_what_transformers_says(tmp_path: Path, kind: str) -> 
     assert [score.value for score in again([reward_kit.case("cat")])] == pytest.approx(
         [score.value for score in reward([reward_kit.case("cat")])]
     )
+
+
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    reward = load(reward_kit.llama(tmp_path, classifier=True))
+    assert isinstance(reward, KeptReward)
+    assert reward.large
+    assert not made().large
+    assert reward.to("cpu").fingerprint() == reward.fingerprint()
+    assert device_named() in ("cpu", "cuda")
+    with pytest.raises(ConfigError, match="Use auto or cpu"):
+        device_named("toaster")
 
 
 def test_code_is_named_by_module_or_file(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from guerdon.cli import out
 from guerdon.cli.common import JsonOption, make_app
 from guerdon.core.errors import ConfigError
 
+DeviceOption = Annotated[str, typer.Option(help="Of transformers models: auto, cpu, cuda, cuda:1.")]
 ModelArgument = Annotated[
     str, typer.Argument(help="A reward's folder, a hub id of a classifier, module:NAME, or FILE.py[:NAME].")
 ]
@@ -59,6 +60,7 @@ def fit(
     by: Annotated[str, typer.Option(help="The score by which responses are paired, where data has scores.")] = "",
     seed: Annotated[int, typer.Option(help="Of members, order and hold-out.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh/--resume", help="Begin anew, or go on (the default).")] = False,
+    device: DeviceOption = "auto",
     lenient: Annotated[bool, typer.Option("--lenient", help="Drop malformed rows rather than refuse.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -78,7 +80,7 @@ def fit(
     )  # fmt: skip
     start = time.monotonic()
     with progress("learning", "steps", quiet=json) as told:
-        made = fit_reward(found.rows, settings, to, fresh=fresh, told=told)
+        made = fit_reward(found.rows, settings, to, fresh=fresh, device=device, told=told)
     _tell_fit(made, found, str(to), time.monotonic() - start, json)
 
 
@@ -109,6 +111,7 @@ def score(
     to: Annotated[
         Path | None, typer.Option("--out", "-o", help="File of the scored rows; else they are printed.")
     ] = None,
+    device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Score the rows of a file: each comes back with `score`, members' scores and their variance.
@@ -118,7 +121,7 @@ def score(
     from guerdon.prefer.files import rows_of
 
     rows = list(rows_of(data))
-    judge = opened(model)
+    judge = opened(model, device)
     from guerdon.rlhf.scoring import scored
 
     counts = {"rows": 0, "scores": 0, "unknown": 0}
@@ -166,11 +169,12 @@ def serve(
     unknown: Annotated[
         float | None, typer.Option(help="What /get_reward says of a response that cannot be scored; null by default.")
     ] = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Serve a reward over HTTP: POST /score, POST /get_reward (as OpenRLHF asks), GET /health."""
     needs("uvicorn", "web")
     needs("starlette", "web")
-    judge = opened(model)
+    judge = opened(model, device)
     from guerdon.rlhf.serving import application, run
 
     out.console(stderr=True).print(f"serving {out.clean(judge.name)}; Ctrl-C ends it", markup=False)
@@ -183,13 +187,16 @@ def _say_address(host: str, port: int) -> None:
     sys.stderr.flush()
 
 
-def opened(model: str) -> Any:
-    """The reward that an argument names."""
+def opened(model: str, device: str = "auto") -> Any:
+    """The reward that an argument names, on a device if it is made of a transformers model."""
     if ":" not in model and not model.endswith(".py"):
         needs("torch", "train")
-    from guerdon.rlhf.kept import load
+    from guerdon.rlhf.kept import Classifier, KeptReward, device_named, load
 
-    return load(model)
+    found = load(model)
+    if isinstance(found, Classifier) or (isinstance(found, KeptReward) and found.large):
+        return found.to(device_named(device))
+    return found
 
 
 def needs(package: str, extra: str) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -81,6 +81,20 @@ class KeptReward(Reward):
     def fingerprint(self) -> Json:
         """The digests of all members and of the encoding."""
         return digest([member.digest() for member in self.members], self.encoding.plain())
+
+    @property
+    def large(self) -> bool:
+        """Whether its members are transformers models."""
+        return isinstance(self.members[0].body, Backbone)
+
+    def to(self, device: str) -> KeptReward:
+        """The same reward whose members score on a device, such as "cuda"; other processes get it on the processor."""
+        body = self.members[0].body
+        if isinstance(body, Backbone):
+            body.module.to(device)
+        moved = [{name: each.to(device) for name, each in member.weights.items()} for member in self.members]
+        members = tuple(replace(member, weights=weights) for member, weights in zip(self.members, moved, strict=True))
+        return replace(self, members=members)
 
     def member_scores(self, prompts: Sequence[Text], responses: Sequence[Text]) -> Floats:
         """(k, n) what each of k members says."""
@@ -191,6 +205,10 @@ class Classifier(Reward):
     def __reduce__(self) -> Any:
         return load, (self.name_or_path,)
 
+    def to(self, device: str) -> Classifier:
+        """The same reward on a device, such as "cuda"."""
+        return replace(self, model=self.model.to(device))
+
     def judge(self, cases: Sequence[Case]) -> list[Score]:
         """Score a batch, in groups of like length."""
         fine = [k for k, case in enumerate(cases) if is_text(case.answer.content)]
@@ -207,9 +225,10 @@ class Classifier(Reward):
 
         values = np.zeros(len(rows))
         for some in portions(rows.lengths, BUDGET):
-            ids, mask = rows.take(some).tensors()
+            ids, mask = (each.to(self.model.device) for each in rows.take(some).tensors())
             with torch.no_grad():
-                values[some] = self.model(input_ids=ids, attention_mask=mask.long()).logits[:, 0].double().numpy()
+                made = self.model(input_ids=ids, attention_mask=mask.long()).logits[:, 0]
+            values[some] = made.double().cpu().numpy()
         return [float(value) for value in values]
 
 
@@ -237,6 +256,23 @@ def load(ref: str | Path) -> Reward:
             "a reward's folder, a hub id OWNER/NAME, module:NAME, or FILE.py[:NAME]", f"got {text[:80]!r}", "Check it"
         )
     return _classifier(text)
+
+
+def device_named(name: str = "auto") -> str:
+    """The device of a name; "auto" is the first CUDA device, if there is one.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError("a device", f"{name}: {str(error)[:80]}", "Use auto or cpu") from None
+    return name
 
 
 def _in_code(ref: str) -> Reward:
