@@ -12,7 +12,7 @@ xi-ppo     v_KL s.t. v_i = theta_i      tanh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -92,8 +92,6 @@ class Constrained(PPO):
 
     def start(self, policy: Policy, seed: int) -> State:
         """The state of `PPO`, and the multipliers' first draw."""
-        from dataclasses import replace
-
         state = super().start(policy, seed)
         drawn = self.multipliers.start(self.components, stream(seed, "multipliers"))
         return replace(state, numbers={**state.numbers, **carried(drawn, np.zeros(self.components))})

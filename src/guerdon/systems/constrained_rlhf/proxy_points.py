@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError
+from guerdon.systems.constrained_rlhf.diagnostics import running_mean
 
 Floats = npt.NDArray[np.float64]
 
@@ -115,8 +116,6 @@ def independent(runs: Sequence[npt.ArrayLike], evaluations: Sequence[npt.ArrayLi
         evaluations: the evaluation (T,) along each.
         smooth: iterations of the running mean.
     """
-    from guerdon.systems.constrained_rlhf.diagnostics import running_mean
-
     return np.array(
         [
             running_mean(run, smooth)[int(running_mean(scores, smooth).argmax())]

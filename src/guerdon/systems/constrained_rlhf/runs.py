@@ -11,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError
+from guerdon.core.rng import stream
 from guerdon.systems.constrained_rlhf.diagnostics import Held, held, tail_mean
 from guerdon.systems.constrained_rlhf.learners import CONSTRAINED, MULTIPLIER, Method, learner
+from guerdon.systems.constrained_rlhf.tiny import COMPONENTS, MOST
+from guerdon.train.critic import Critic
 from guerdon.train.loop import Trained, train
 from guerdon.train.rollouts import Prompts, Sampling, Score
 from guerdon.train.state import State
@@ -186,10 +189,6 @@ def tiny_setting(problem: Problem, *, every: int = 5, answers: int = 256, **chan
         answers: of an evaluation, to the same prompts each time.
         changes: of `Setting`; `settings` are added to the usual ones.
     """
-    from guerdon.core.rng import stream
-    from guerdon.systems.constrained_rlhf.tiny import COMPONENTS, MOST
-    from guerdon.train.critic import Critic
-
     asked = problem.prompts(answers, "evaluation")
 
     def evaluate(policy: Any, state: State) -> dict[str, float]:

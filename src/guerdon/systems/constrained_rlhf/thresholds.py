@@ -7,6 +7,7 @@ vertex -> train until all components are within 5 % of it, or its share of the r
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -196,8 +197,6 @@ def _save(search: Search, folder: Path, name: str) -> None:
     before = (folder / "newest").read_text(encoding="utf-8") if (folder / "newest").exists() else ""
     part.replace(folder / "newest")
     if before and before != here.name:
-        import shutil
-
         shutil.rmtree(folder / before, ignore_errors=True)
 
 
