@@ -10,6 +10,7 @@ from guerdon.search.cma_es import CmaEs
 from guerdon.search.downscaling import Downscale
 from guerdon.search.evolution import Centre, GldFast, MuPlusLambda, OneFifth, OpenAIES, Parents, RandomSearch
 from guerdon.search.grid import BETTER, KEPT_OUT, NEW, REFUSED, Elites, GridArchive
+from guerdon.search.nelder_mead import NelderMead, Simplex
 from guerdon.search.novelty import KnnNovelty, NgramNovelty
 from guerdon.search.populations import Islands, Members, crowding, fronts, nsga2, truncation, youngest
 from guerdon.search.reuse import ReusePolicy, StateArchive
@@ -41,9 +42,9 @@ from guerdon.search.zeroth_order import (
 __all__ = [
     "BETTER", "GO_EXPLORE_RUNS", "KEPT_OUT", "NEW", "REFUSED", "CellArchive", "CellRecord", "Centre", "CmaEs",
     "Downscale", "Elites", "GldFast", "GoExplore2019", "GoExplore2021", "GridArchive", "Islands", "KnnNovelty",
-    "Members", "MuPlusLambda", "NgramNovelty", "OneFifth", "OpenAIES", "Parents", "RandomSearch", "ReusePolicy",
-    "Space", "Spsa", "StateArchive", "Tree", "TreePolicy", "crowding", "draw", "edge_gradient", "epsilon_greedy",
-    "fronts", "ladder", "levels_of_ranking", "levels_of_scores", "load_state", "nsga2", "puct", "rank", "rank_gradient",
-    "rankings_to_edges", "save_state", "softmax", "tournament", "truncation", "ucb", "uct", "value_gradient",
-    "youngest",
+    "Members", "MuPlusLambda", "NelderMead", "NgramNovelty", "OneFifth", "OpenAIES", "Parents", "RandomSearch",
+    "ReusePolicy", "Simplex", "Space", "Spsa", "StateArchive", "Tree", "TreePolicy", "crowding", "draw",
+    "edge_gradient", "epsilon_greedy", "fronts", "ladder", "levels_of_ranking", "levels_of_scores", "load_state",
+    "nsga2", "puct", "rank", "rank_gradient", "rankings_to_edges", "save_state", "softmax", "tournament", "truncation",
+    "ucb", "uct", "value_gradient", "youngest",
 ]  # fmt: skip
