@@ -107,10 +107,14 @@ def tell(document: dict[str, Any]) -> None:
 
 
 def _measures(part: dict[str, Any]) -> list[list[str]]:
+    from guerdon.report.curves import is_point
+
     rows = []
     for arm in part["arms"]:
         by_seed = part["measures"][arm]
         for name, mean in part["means"][arm].items():
+            if is_point(name):
+                continue  # of a curve, which the page draws
             each = [by_seed.get(str(seed), {}).get(name) for seed in part["seeds"]]
             rows.append([arm, name, out.figure(mean), _each(each)])
     return rows

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from guerdon.report import text
+from guerdon.report import curves, text
 from guerdon.report.figures import Figure
 from guerdon.report.page import Card, _environment
 from guerdon.report.svg import SERIES, WIDTH, Scale, bounds, framed, joined, labels, mark, style
@@ -85,8 +85,10 @@ def _figures(part: Mapping[str, Any], place: int) -> list[Figure]:
     drawn = [_strip(claim, f"claim-{place}-{i}") for i, claim in enumerate(part["claims"]) if claim.get("effects")]
     claimed = [claim["measure"] for claim in part["claims"] if "of" not in claim]
     measured = [name for means in part["means"].values() for name in means]
-    names = [name for name in dict.fromkeys([*claimed, *measured]) if name in measured][:MEASURES]
-    return drawn + [_arms(part, name, f"measure-{place}-{i}") for i, name in enumerate(names)]
+    several = (name for name in dict.fromkeys([*claimed, *measured]) if name in measured and not curves.is_point(name))
+    names = list(several)[:MEASURES]
+    arms = [_arms(part, name, f"measure-{place}-{i}") for i, name in enumerate(names)]
+    return drawn + arms + curves.of_experiment(part, f"curve-{place}")
 
 
 def _strip(claim: Mapping[str, Any], ident: str) -> Figure:
