@@ -132,7 +132,7 @@ def test_a_job_that_fails_is_a_fault_and_leaves_its_claim_open(
 ) -> None:
     experiment = Effect(bad="control", how=how)
     options = {"seeds": 3, "workers": workers} | ({"patience_s": 1.5, "seeds": 1} if how == "hang" else {})
-    monkeypatch.setattr("guerdon.bench.workers.START_S", 2.0)
+    monkeypatch.setattr("guerdon.bench.workers.START_S", 20.0)  # a busy machine starts slowly
     document = made(experiment, tmp_path, **options)
     assert claim(document)["verdict"] == "inconclusive"
     assert "x of control in seed 11" in claim(document)["reason"]
