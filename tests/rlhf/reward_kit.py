@@ -11,7 +11,30 @@ from guerdon.core.rng import stream
 from guerdon.core.task import Answer, Case, Task
 from guerdon.prefer.sets import PreferenceSet
 
-WORDS = "the a red blue good bad cat dog sat ran on mat fast slow very and . , ? user assistant :".split()
+WORDS = [
+    "the",
+    "a",
+    "red",
+    "blue",
+    "good",
+    "bad",
+    "cat",
+    "dog",
+    "sat",
+    "ran",
+    "on",
+    "mat",
+    "fast",
+    "slow",
+    "very",
+    "and",
+    ".",
+    ",",
+    "?",
+    "user",
+    "assistant",
+    ":",
+]
 
 
 def preferences(n: int, seed: int = 101, flips: float = 0.0) -> PreferenceSet:
@@ -43,7 +66,9 @@ def tokenizer(chat: bool = False) -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    raw = Tokenizer(models.WordLevel({w: i for i, w in enumerate(["<pad>", "<eos>", "<unk>", *WORDS])}, unk_token="<unk>"))
+    raw = Tokenizer(
+        models.WordLevel({w: i for i, w in enumerate(["<pad>", "<eos>", "<unk>", *WORDS])}, unk_token="<unk>")
+    )
     raw.pre_tokenizer = pre_tokenizers.Whitespace()
     made = PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
     if chat:
