@@ -1,7 +1,8 @@
 """The claims of this system: ensembles against over-optimisation, by best-of-n and by PPO, with the same members.
 
 What was chosen by looking (learning rate, iterations and the small beta of PPO) was chosen on seeds 101 to 104; the
-bounds are the publication's and the prototype's.
+bounds are the publication's and the prototype's. A first run on seeds 11 to 13 left 26 of 32 claims inconclusive, with
+intervals of Student's t over three seeds; bounds and design were kept, and eight new seeds taken.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class OverOptimisation(Experiment):
     claims: ClassVar[tuple[Claim | AllOf, ...]] = (*bon.CLAIMS, *ppo.CLAIMS)
 
     def seeds(self, scale: Scale) -> tuple[int, ...]:
-        """One, three or five from 11 on."""
-        return tuple(range(11, {"smoke": 12, "desk": 14, "full": 16}[scale]))
+        """One, eight or sixteen from 21 on."""
+        return tuple(range(21, {"smoke": 22, "desk": 29, "full": 37}[scale]))
 
     def run(self, arm: str, seed: int, scale: Scale) -> Mapping[str, float | None]:
         """Every way with one set of members."""
