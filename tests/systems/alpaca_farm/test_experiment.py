@@ -18,15 +18,15 @@ from guerdon.systems.alpaca_farm.reproduction import (  # noqa: E402
     Course,
     learned_reward,
     materials,
-    one_thread,
     settings_of,
 )
+from guerdon.train.threads import threads  # noqa: E402
 from guerdon.train.tiny import Sft  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
 def alone():
-    with one_thread():
+    with threads(1):
         yield
 
 
