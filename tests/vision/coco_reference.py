@@ -46,9 +46,9 @@ def average(
                     continue
                 if at is not None and not skip[at] and skip[k]:
                     break
-                value = overlap(d["box"], there[k]["box"], there[k]["crowd"])
-                if value >= best:
-                    best, at = value, k
+                shared = overlap(d["box"], there[k]["box"], there[k]["crowd"])
+                if shared >= best:
+                    best, at = shared, k
             if at is None:
                 size = d["box"][2] * d["box"][3]
                 rows.append((d["score"], False, not low <= size <= high))
@@ -70,6 +70,5 @@ def average(
         value[k] = max(value[k], value[k + 1])
     total = 0.0
     for wanted in RECALLS:
-        k = next((k for k, each in enumerate(recall) if each >= wanted), None)
-        total += value[k] if k is not None else 0.0
+        total += next((value[k] for k, each in enumerate(recall) if each >= wanted), 0.0)
     return total / len(RECALLS)

@@ -209,7 +209,7 @@ def _places(known: Ints, told: npt.ArrayLike, where: str, field: str) -> Ints:
     return at.astype(np.int64)
 
 
-def _refuse(wrong: Bools, where: str, field: str, expected: str, told: Ints | None = None) -> None:
+def _refuse(wrong: Any, where: str, field: str, expected: str, told: Ints | None = None) -> None:
     if wrong.any():
         first = int(np.argmax(wrong))
         got = "" if told is None else f" {int(told[first])}"

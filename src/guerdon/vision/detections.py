@@ -61,9 +61,9 @@ class Truths:
         n = len(boxes)
         many = np.broadcast_to(np.asarray(crowd, bool), (n,))
         size = boxes[:, 2] * boxes[:, 3] if area is None else np.asarray(area, np.float64)
-        return cls(
-            *_indices(n, image, category), boxes, size, many, many | np.broadcast_to(np.asarray(ignore, bool), (n,))
-        )
+        where, what = _indices(n, image, category)
+        skipped = many | np.broadcast_to(np.asarray(ignore, bool), (n,))
+        return cls(where, what, boxes, size, many, skipped)
 
     def __len__(self) -> int:
         return len(self.image)
@@ -101,7 +101,8 @@ class Detections:
         boxes, scores = np.asarray(box, np.float64).reshape(-1, 4), np.asarray(score, np.float64)
         if scores.shape != (len(boxes),):
             raise ConfigError("a score for each box", f"got {scores.shape} for {len(boxes)}", "Align the columns")
-        return cls(*_indices(len(boxes), image, category), boxes, scores)
+        where, what = _indices(len(boxes), image, category)
+        return cls(where, what, boxes, scores)
 
     def __len__(self) -> int:
         return len(self.image)

@@ -184,7 +184,8 @@ def _resampled(matches: Matches, weights: Floats, masks: list[npt.NDArray[np.boo
             some = (positives > 0) & mask
             total[k] += np.where(some, average, 0.0).sum(1)
             number[k] += some.sum(1)
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    found: Floats = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    return found
 
 
 def _weighted_at(matches: Matches, hits: Ints, judged: Floats, own: Floats, positives: Floats) -> Floats:
@@ -211,4 +212,5 @@ def _summed(values: Floats, category: Ints, categories: int) -> Floats:
     """(b, K) sums of columns (b, n) over a sorted category."""
     heap = np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, 1)], 1)
     ends = np.searchsorted(category, np.arange(categories + 1))
-    return heap[:, ends[1:]] - heap[:, ends[:-1]]
+    found: Floats = heap[:, ends[1:]] - heap[:, ends[:-1]]
+    return found
