@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -54,8 +54,8 @@ class Interval:
 
     Args:
         value: on the images as they are.
-        low: 2.5th percentile over resamples.
-        high: 97.5th.
+        low: its lower end.
+        high: its upper end.
         resamples: how many.
     """
 
@@ -107,15 +107,25 @@ def bootstrap(
     masks = {"AP": np.ones(matches.categories, bool)} if groups is None else _masks(groups, matches.categories)
     whole = precision(matches)
     drawn = np.zeros((len(masks), resamples))
-    for some in np.array_split(np.arange(resamples), max(1, resamples * max(len(found), 1) // 20_000_000)):
-        weights = rng.multinomial(n, np.full(n, 1.0 / n), size=len(some)).astype(np.float64)
+    for some in np.array_split(np.arange(resamples), max(1, resamples * max(len(found), 1) // 40_000_000)):
+        weights = rng.multinomial(n, np.full(n, 1.0 / n), size=len(some)).T.astype(np.float32)  # exact up to 2^24
         drawn[:, some] = _resampled(matches, weights, list(masks.values()))
     made = {}
     for (name, mask), line in zip(masks.items(), drawn, strict=True):
-        told = line[np.isfinite(line)]
-        ends = np.percentile(told, [2.5, 97.5]).tolist() if len(told) else [None, None]
-        made[name] = Interval(whole.mean(mask), ends[0], ends[1], resamples)
+        made[name] = _interval(whole.mean(mask), line[np.isfinite(line)], resamples)
     return made
+
+
+def _interval(value: float | None, drawn: Floats, resamples: int) -> Interval:
+    """Percentiles of resamples around their mean, put around the value.
+
+    AP reads the highest precision from each recall on, and resamples have higher peaks than the sample, so that their
+    mean lies above it: what is wanted is their spread.
+    """
+    if value is None or not len(drawn):
+        return Interval(value, None, None, resamples)
+    low, high = (np.percentile(drawn, [2.5, 97.5]) - drawn.mean() + value).clip(0.0, 1.0).tolist()
+    return Interval(value, low, high, resamples)
 
 
 def _masks(groups: dict[str, npt.ArrayLike], categories: int) -> dict[str, npt.NDArray[np.bool_]]:
@@ -159,58 +169,61 @@ def _place(category: Ints) -> Ints:
 
 
 def _best_from_here(values: Floats, category: Ints) -> Floats:
-    """The highest value from each place on, among the same category; along the last axis."""
+    """The highest value from each place on, among the same category; `values` may be vectors."""
     found, step = values.copy(), 1
     longest = int(np.bincount(category).max(initial=0)) if len(category) else 0
     while step < longest:
         same = category[step:] == category[:-step]
-        found[..., :-step] = np.where(same, np.maximum(found[..., :-step], found[..., step:]), found[..., :-step])
+        found[:-step] = np.where(same, np.maximum(found[:-step], found[step:]), found[:-step])
         step *= 2
     return found
 
 
-def _resampled(matches: Matches, weights: Floats, masks: list[npt.NDArray[np.bool_]]) -> Floats:
-    """(groups, b) means of AP over thresholds and categories, with images that count `weights` (b, images) times."""
+def _resampled(matches: Matches, weights: Any, masks: list[npt.NDArray[np.bool_]]) -> Floats:
+    """(groups, b) means of AP over thresholds and categories, with images that count `weights` (images, b) times."""
     found, truths, counted = matches.detections, matches.truths, matches.counted[0]
     there = truths.category[counted]
     order = np.argsort(there, kind="stable")
-    positives = _summed(weights[:, truths.image[counted]][:, order], there[order], matches.categories)
-    own = weights[:, found.image]
-    total, number = np.zeros((2, len(masks), len(weights)))
+    positives = _summed(weights[truths.image[counted][order]], there[order], matches.categories)
+    own = weights[found.image]
+    total, number = np.zeros((2, len(masks), weights.shape[1]))
+    seen, tried = None, own
     for t in range(len(matches.rules.thresholds)):
         hits, judged = _hits(matches, 0, t)
-        average = _weighted_at(matches, hits, own * judged, own, positives)
+        if seen is None or not np.array_equal(seen, judged):  # as a rule all thresholds judge the same ones
+            seen, tried = judged, np.cumsum(own * judged[:, None], 0, dtype=own.dtype)
+        average = _weighted_at(matches, hits, tried, own, positives)
         for k, mask in enumerate(masks):
-            some = (positives > 0) & mask
-            total[k] += np.where(some, average, 0.0).sum(1)
-            number[k] += some.sum(1)
-    found: Floats = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
-    return found
+            some = positives[mask] > 0
+            total[k] += np.where(some, average[mask], 0.0).sum(0)
+            number[k] += some.sum(0)
+    means: Floats = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    return means
 
 
-def _weighted_at(matches: Matches, hits: Ints, judged: Floats, own: Floats, positives: Floats) -> Floats:
-    """(b, K) average precision with weights."""
+def _weighted_at(matches: Matches, hits: Ints, tried: Floats, own: Floats, positives: Floats) -> Floats:
+    """(K, b) average precision with weights, of which those that were judged are summed in `tried` (n, b)."""
     category = matches.detections.category[hits]
-    if not len(hits):
-        return np.zeros(positives.shape)
-    before = np.cumsum(judged, 1)
-    first = matches.starts[category]
-    tried = before[:, hits] - np.where(first > 0, before[:, np.maximum(first, 1) - 1], 0.0)
-    summed = np.cumsum(own[:, hits], 1)
-    begin = np.arange(len(hits)) - _place(category)
-    right = summed - np.where(begin > 0, summed[:, np.maximum(begin, 1) - 1], 0.0)
-    best = _best_from_here(np.divide(right, tried, out=np.zeros(right.shape), where=tried > 0), category)
-    reached = right / np.maximum(positives[:, category], 1.0)
-    # a category that was not reached at all has no point, not even that of recall 0
-    ends = np.where(right > 0, np.floor(reached * 100 + 1e-9) + 1, 0.0)
-    points = ends.copy()
-    points[:, 1:] -= np.where(category[1:] == category[:-1], ends[:, :-1], 0.0)
-    return _summed(best * points, category, matches.categories) / len(RECALLS)
+    average = np.zeros(positives.shape)
+    first, ends = matches.starts, np.searchsorted(category, np.arange(matches.categories + 1))
+    for k in np.unique(category).tolist():
+        some = hits[ends[k] : ends[k + 1]]
+        right = np.cumsum(own[some], 0)
+        judged = tried[some] - (tried[first[k] - 1] if first[k] else 0.0)
+        best = right / np.maximum(judged, 1e-9)
+        for at in range(len(some) - 2, -1, -1):
+            np.maximum(best[at], best[at + 1], out=best[at])
+        reached = np.floor(right * (100.0 / np.maximum(positives[k], 1.0)) + 1e-4) + (right > 0)
+        reached[1:] -= reached[:-1].copy()  # points of recall up to each; none before a weight
+        average[k] = np.einsum("hb,hb->b", best, reached) / len(RECALLS)
+    return average
 
 
 def _summed(values: Floats, category: Ints, categories: int) -> Floats:
-    """(b, K) sums of columns (b, n) over a sorted category."""
-    heap = np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, 1)], 1)
-    ends = np.searchsorted(category, np.arange(categories + 1))
-    found: Floats = heap[:, ends[1:]] - heap[:, ends[:-1]]
+    """(K, b) sums of rows (n, b) over a sorted category."""
+    found = np.zeros((categories, values.shape[1]))
+    at = np.searchsorted(category, np.arange(categories))
+    there = np.unique(category)
+    if len(there):
+        found[there] = np.add.reduceat(values, at[there], axis=0)
     return found
