@@ -8,6 +8,8 @@ from prefer_votes import drawn
 from scipy.optimize import minimize
 
 from guerdon.core.errors import ConfigError
+from guerdon.prefer import fitting
+from guerdon.prefer.fitting import tabulate
 from guerdon.prefer.outcomes import TIES, chances, scores, terms
 from guerdon.prefer.ratings import ELO, BradleyTerry, fit
 from guerdon.prefer.votes import Votes
@@ -409,3 +411,49 @@ def test_one_more_vote_joins_two_groups():
         found.after("a", "nobody", 1.0)
     with pytest.raises(ConfigError):
         found.after("a", "b", 2.0)
+
+
+def test_many_votes_count_as_in_one_table_whether_weighted_or_not():
+    rng = np.random.default_rng(102)
+    m, n = 300_000, 6
+    first = rng.integers(n, size=m)
+    second = (first + rng.integers(1, n, size=m)) % n
+    points, weight = rng.integers(3, size=m) / 2, rng.integers(1, 4, size=m).astype(float)
+    names = list("abcdef")
+    for heavy in (None, weight):
+        table = tabulate(Votes.from_codes(names, first, second, points, weight=heavy))
+        given = np.ones(m) if heavy is None else heavy
+        seen = np.zeros((n, n, 3)), np.zeros((n, n, 3))
+        turned = first > second
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        kind = np.where(points == 0.5, 2, np.where((points == 1) != turned, 0, 1))
+        for into, power in zip(seen, (1, 2), strict=True):
+            np.add.at(into, (low, high, kind), given**power)
+        np.testing.assert_allclose(table.counts, seen[0][table.i, table.j].T)
+        np.testing.assert_allclose(table.squares, seen[1][table.i, table.j].T)
+        assert table.counts.sum() == given.sum()
+
+
+@pytest.mark.parametrize("ties", TIES)
+def test_a_first_glance_at_some_votes_changes_no_rating(ties, monkeypatch):
+    rng = np.random.default_rng(103)
+    m, n = 4000, 8
+    first = rng.integers(n, size=m)
+    second = (first + rng.integers(1, n, size=m)) % n
+    x = rng.standard_normal((m, 2))
+    gap = 0.2 * (first - second) + x @ [0.5, -0.3]
+    points = np.where(rng.random(m) < 0.2, 0.5, rng.random(m) < 1 / (1 + np.exp(-gap)))
+    votes = Votes.from_codes(list("abcdefgh"), first, second, points, features=x, labels=("u", "v"))
+    model = BradleyTerry(ties=ties, prior=None)
+    whole = model.fit(votes)
+    monkeypatch.setattr(fitting, "MANY_ROWS", 1000)
+    seen = model.fit(votes)
+    np.testing.assert_allclose(seen.values, whole.values, atol=1e-9)
+    np.testing.assert_allclose(seen.errors, whole.errors, rtol=1e-7)
+    assert seen.effects["u"] == pytest.approx(whole.effects["u"], rel=1e-7)
+
+
+def test_log_likelihoods_far_out_are_exact():
+    d = np.array([-800.0, -40.0, -1.0, 0.0, 1.0, 40.0, 800.0])
+    one, none = np.ones(7), np.zeros(7)
+    assert terms("half", d, 0.0, one, none, none).value == pytest.approx(float(-np.logaddexp(0, -d).sum()), rel=1e-14)

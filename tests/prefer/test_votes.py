@@ -89,3 +89,30 @@ def test_a_burst_of_one_voter_weighs_no_more_than_the_cap():
         annotator=np.r_[np.zeros(many, int), 1], annotators=["bot", "ann"],
     )  # fmt: skip
     assert votes.capped(1.0).weight.sum() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "points"),
+    [
+        ([1.0, 0.5, 0.0], [1.0, 0.5, 0.0]),
+        ([1, 0, True], [1.0, 0.0, 1.0]),
+        ((1.0, "tie", "right"), [1.0, 0.5, 0.0]),
+        ([0.0, None, 1.0], [0.0, 1.0]),
+    ],
+)
+def test_numbers_and_words_give_the_same_points(outcomes, points):
+    assert Votes.of(["a"] * 3, ["b"] * 3, outcomes).points.tolist() == points
+
+
+@pytest.mark.parametrize("odd", [0.3, "1", float("nan"), 2, 10**400])
+def test_a_number_that_is_no_outcome_is_named_wherever_it_stands(odd):
+    outcomes = [1.0] * 70_000
+    outcomes[66_000] = odd
+    with pytest.raises(ConfigError, match="row 66000 has"):
+        Votes.of(["a"] * 70_000, ["b"] * 70_000, outcomes)
+
+
+def test_columns_of_features_stand_side_by_side():
+    columns = {name: np.arange(5000.0) * k for k, name in enumerate("xyz")}
+    votes = Votes.of(["a"] * 5000, ["b"] * 5000, [1] * 5000, features=columns)
+    np.testing.assert_array_equal(votes.features, np.stack(list(columns.values()), axis=1))

@@ -91,6 +91,14 @@ def test_a_training_history_says_where_to_stop():
     assert not where_to_stop(course_of_history(rows(1, fall=False))).over_optimised
 
 
+def test_the_rows_of_the_training_loop_fit():
+    told = [{**row, "reward": row["proxy"], "entropy": 1.0} for row in rows(1, fall=True)]
+    for row in told:
+        del row["proxy"]
+    stop = where_to_stop(course_of_history([*told, {"iteration": 200, "gold": 0.0}]))
+    assert stop.n == where_to_stop(course_of_history(rows(1, fall=True))).n
+
+
 def test_rows_without_gold_are_left_out_and_too_few_are_refused():
     mixed = [row if k % 2 else {**row, "gold": None} for k, row in enumerate(rows(2, fall=True))]
     assert course_of_history(mixed).curve.n[-1] == 199
@@ -135,6 +143,9 @@ def test_a_history_is_json_lines_or_a_list(tmp_path):
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows(1, True, 10))))
     (tmp_path / "b.json").write_text(json.dumps(list(rows(1, True, 10))))
     assert read_history(tmp_path / "a.jsonl") == read_history(tmp_path / "b.json")
+    kept = {"settings": {}, "history": list(rows(1, True, 10))}
+    (tmp_path / "d.json").write_text(json.dumps(kept))
+    assert read_history(tmp_path / "d.json") == read_history(tmp_path / "b.json")
     (tmp_path / "c.jsonl").write_text("[1]")
     with pytest.raises(ConfigError):
         read_history(tmp_path / "c.jsonl")

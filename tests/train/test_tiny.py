@@ -217,3 +217,16 @@ def test_wrong_settings_are_named() -> None:
     with pytest.raises(ConfigError, match="divide"):
         TinyTransformer(vocabulary=4, width=30, heads=4)
     assert Tokens([1], [2]).mask() == [True]
+
+
+@both
+def test_reading_without_a_mask_is_reading_with_one_and_learns_the_same(net) -> None:
+    model, ids = made(net), torch.tensor(some_ids(5, 9))
+    weights = {name: each.clone().requires_grad_() for name, each in model.weights.items()}
+    found = []
+    for read in (net.causal, lambda w, i: net.hidden(w, i, torch.ones_like(i, dtype=torch.bool))):
+        states = read(weights, ids)
+        slopes = torch.autograd.grad(states.pow(3).sum(), list(weights.values()), allow_unused=True)
+        found.append([states, *(each for each in slopes if each is not None)])
+    for one, two in zip(*found, strict=True):
+        assert torch.allclose(one, two, rtol=1e-4, atol=1e-5)

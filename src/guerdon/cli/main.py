@@ -21,6 +21,7 @@ COMMANDS = {
     "check": ("check", "A challenge's self-check: oracle, do-nothing, cheats, leaks."),
     "reproduce": ("reproduce", "Run a system's experiments and judge its claims."),
     "systems": ("systems", "The published systems in this workbench."),
+    "reward": ("reward", "Learn a reward from preferences, audit it, score with it, serve it."),
     "models": ("models", "Small language models to have on this machine."),
     "doctor": ("doctor", "What this machine can do, and how to get what is missing."),
 }

@@ -75,6 +75,31 @@ def read(path: str | Path, format: str = "auto", *, score: str = "", strict: boo
     return read_rows(lines, format, score=score, strict=strict, source=path.name)
 
 
+def rows_of(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a file as they are, with their lines (or numbers, from 1); blank lines are passed over.
+
+    Args:
+        path: see `read`.
+
+    Raises:
+        ConfigError: the file cannot be read, or a row is no object.
+    """
+    path = Path(path)
+    rows = _parquet_rows(path) if path.suffix == ".parquet" else _json_list(path)
+    for line, row in enumerate(rows if path.suffix in (".parquet", ".json") else _json_rows(path), 1):
+        try:
+            made = row() if callable(row) else row
+        except UnusableError as error:
+            if error.broken:
+                got = f"{error.field} {error.reason}"
+                raise ConfigError(f"{path.name}, line {line}: an object", got, "Correct the line") from None
+            continue
+        if not isinstance(made, dict):
+            got = f"got a {type(made).__name__}"
+            raise ConfigError(f"{path.name}, line {line}: an object", got, "Correct the line")
+        yield line, made
+
+
 def read_rows(
     rows: Iterable[Any],
     format: str = "auto",  # noqa: A002

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +22,14 @@ DENSE = 5000
 FEWEST_ANNOTATORS = 10
 """Fewer clusters say next to nothing of how much they vary."""
 
-REUSE = 1e-3
+REUSE = 5e-3
 """After a step that moved no parameter by more, the curvature is as good as the one there, and is not made anew."""
+
+AT_ONCE = 131_072
+"""Votes that are counted at once, or more where there are more cells to count them in."""
+
+MANY_ROWS, GLANCE = 50_000, 16
+"""From so many rows with covariates on, every so-manieth row is fitted first to start from."""
 
 FEW_CELLS = 4_000_000
 """Up to so many pairs of items, votes are counted in a full table."""
@@ -61,21 +67,42 @@ def tabulate(votes: Votes, position: bool = False) -> Table:
     n = len(votes.names)
     plain = not len(votes) or bool((votes.weight == 1).all())
     few = n * n <= FEW_CELLS
-    cell = votes.first * n
-    cell += votes.second
-    pairs: Ints = np.arange(n * n) if few else np.zeros(0, np.int64)
-    if not few:
-        pairs, cell = np.unique(cell, return_inverse=True)
-    cell *= 3
-    cell += (2 * votes.points).astype(np.int64)  # 0 for the second side, 1 for a tie, 2 for the first side
-    counts = np.bincount(cell, None if plain else votes.weight, 3 * len(pairs)).reshape(-1, 3).astype(float)
-    squares = counts if plain else np.bincount(cell, votes.weight**2, 3 * len(pairs)).reshape(-1, 3).astype(float)
+    if few:
+        pairs: Ints = np.arange(n * n)
+        counts, squares = _counted(votes, 3 * n * n, plain)
+    else:
+        pairs, at = np.unique(votes.first * n + votes.second, return_inverse=True)
+        cell = 3 * at + (2 * votes.points).astype(np.int64)
+        counts = np.bincount(cell, votes.weight, 3 * len(pairs)).reshape(-1, 3).astype(float)
+        squares = counts if plain else np.bincount(cell, votes.weight**2, 3 * len(pairs)).reshape(-1, 3).astype(float)
     if not position:
         pairs, counts, squares = _folded(pairs, counts, squares, n)
     used = np.flatnonzero(counts.any(axis=1))
     counts, squares = counts[used][:, [2, 0, 1]].T.copy(), squares[used][:, [2, 0, 1]].T.copy()
     x = np.ones((len(used), 1)) if position else None
     return Table(votes.names, pairs[used] // n, pairs[used] % n, counts, squares, x, ("first",) * position)
+
+
+def _counted(votes: Votes, cells: int, plain: bool) -> tuple[Floats, Floats]:
+    """(cells / 3, 3) weights and squared weights, second side, tie and first side, of all pairs of items.
+
+    Some votes at a time: whole columns of what is in between would not stay near the processor.
+    """
+    counts = np.zeros(cells)
+    squares = counts if plain else np.zeros(cells)
+    rows = max(AT_ONCE, cells)
+    for at in range(0, len(votes), rows):
+        some = slice(at, at + rows)
+        cell = votes.first[some] * len(votes.names)
+        cell += votes.second[some]
+        cell *= 3
+        cell += (2 * votes.points[some]).astype(np.int64)  # 0 for the second side, 1 for a tie, 2 for the first side
+        if plain:
+            counts += np.bincount(cell, minlength=cells)
+        else:
+            counts += np.bincount(cell, votes.weight[some], cells)
+            squares += np.bincount(cell, votes.weight[some] ** 2, cells)
+    return counts.reshape(-1, 3), squares.reshape(-1, 3)
 
 
 def _folded(pairs: Ints, counts: Floats, squares: Floats, n: int) -> tuple[Ints, Floats, Floats]:
@@ -91,7 +118,10 @@ def _folded(pairs: Ints, counts: Floats, squares: Floats, n: int) -> tuple[Ints,
 
 
 def _rows(votes: Votes, position: bool) -> Table:
-    order = np.argsort(votes.first * len(votes.names) + votes.second, kind="stable")
+    cells = votes.first * len(votes.names) + votes.second
+    if len(votes.names) ** 2 <= 1 << 16:
+        cells = cells.astype(np.uint16)  # sorted by counting
+    order = np.argsort(cells, kind="stable")
     counts, rows = np.zeros((3, len(votes))), np.arange(len(votes))
     counts[_kinds(votes)[order], rows] = votes.weight[order]
     assert votes.features is not None
@@ -115,6 +145,11 @@ def connected(table: Table) -> tuple[Ints, Ints]:
     won, lost = table.counts[0] + table.counts[2] > 0, table.counts[1] + table.counts[2] > 0
     start = np.concatenate([table.i[won], table.j[lost]])
     end = np.concatenate([table.j[won], table.i[lost]])
+    if n * n <= FEW_CELLS:  # each pair once
+        met = np.zeros(n * n, bool)
+        met[start * n + end] = True
+        both = np.flatnonzero(met)
+        start, end = both // max(n, 1), both % max(n, 1)
     graph = coo_array((np.ones(len(start)), (start, end)), shape=(n, n)).tocsr()
     groups = [connected_components(graph, connection=kind)[1].astype(np.int64) for kind in ("strong", "weak")]
     return groups[0], groups[1]
@@ -277,18 +312,22 @@ class System:
         return found
 
 
-def _weighed(x: Floats, weight: Floats, rows: int = 8192) -> Floats:
-    """Xᵀ diag(weight) X, a few rows at a time, so that the product with the weights stays near the processor."""
+def _weighed(x: Floats, weight: Floats, rows: int = 2048) -> Floats:
+    """Xᵀ diag(weight) X with weights of at least 0, a few rows at a time, so that products stay near the processor."""
     found = np.zeros((x.shape[1], x.shape[1]))
+    root, kept = np.sqrt(np.maximum(weight, 0.0)), np.empty((min(rows, len(x)), x.shape[1]))
     for first in range(0, len(x), rows):
         some = x[first : first + rows]
-        found += some.T @ (some * weight[first : first + rows, None])
+        half = np.multiply(some, root[first : first + rows, None], out=kept[: len(some)])
+        found += half.T @ half  # half of a general product's work
     return found
 
 
 def climb(system: System, start: Floats | None) -> tuple[Floats, Terms]:
     """The maximum, by Newton's method, and the terms there."""
     found = system.start(start)
+    if start is None:
+        _glance(system, found)
     one = system.terms(found)
     moved, solve = math.inf, system.solver(one)
     for k in range(system.model.steps):
@@ -301,6 +340,29 @@ def climb(system: System, start: Floats | None) -> tuple[Floats, Terms]:
         if moved <= system.model.tolerance:
             break
     return found, one
+
+
+def _glance(system: System, found: Floats) -> None:
+    """Put the maximum for a part of very many rows with covariates into `found`: few steps on all are left then."""
+    model, table = system.model, system.table
+    if table.x is None or len(table.i) < MANY_ROWS:
+        return
+    every = slice(None, None, GLANCE)
+    part = Table(
+        table.names,
+        table.i[every],
+        table.j[every],
+        table.counts[:, every].copy(),
+        table.squares[:, every].copy(),
+        table.x[every].copy(),
+        table.labels,
+    )
+    near = System(replace(model, prior=min(model.prior or 10.0, 10.0), tolerance=REUSE), part)
+    seen, _ = climb(near, None)
+    both = system.n + system.d
+    found[:both] = seen[:both]
+    if system.tied and near.tied:
+        found[-1] = seen[-1]
 
 
 def newton(system: System, start: Floats | None) -> tuple[Floats, Floats | None]:

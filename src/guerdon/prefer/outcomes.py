@@ -45,7 +45,8 @@ class Terms:
 
 
 def _log_sigmoid(x: Floats) -> Floats:
-    return -np.logaddexp(0.0, -x)
+    found: Floats = np.minimum(x, 0.0) - np.log1p(np.exp(-np.abs(x)))
+    return found
 
 
 def _sigmoid(x: Floats) -> Floats:

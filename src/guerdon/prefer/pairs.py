@@ -21,12 +21,29 @@ FIRST, SECOND, TIE = 1, 2, 0
 class Preferences(Protocol):
     """A set of preferences in columns, such as `PreferenceSet`: choice is 1 (first), 2, 0 (tie) or -1 (unknown)."""
 
-    prompt: Any
-    first: Any
-    second: Any
-    choice: Any
-    margin: Any
-    weight: Any
+    @property
+    def prompt(self) -> Any:
+        """(n,) texts or messages."""
+
+    @property
+    def first(self) -> Any:
+        """(n,) responses."""
+
+    @property
+    def second(self) -> Any:
+        """(n,) the other responses."""
+
+    @property
+    def choice(self) -> Any:
+        """(n,) codes."""
+
+    @property
+    def margin(self) -> Any:
+        """(n,) nan where unknown."""
+
+    @property
+    def weight(self) -> Any:
+        """(n,) of each row."""
 
 
 @dataclass(frozen=True, eq=False)

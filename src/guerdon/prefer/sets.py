@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError
-from guerdon.core.plain import Blob, canonical
 from guerdon.core.preference import Choice, Outcome, Pair
 from guerdon.core.score import Fault, FaultKind
 from guerdon.core.task import Answer, Task
-from guerdon.prefer.votes import HEAVIEST, Bools, Floats, Votes
+from guerdon.prefer.columns import (
+    CHOICES,
+    FIRST,
+    SECOND,
+    TIE,
+    UNKNOWN,
+    Column,
+    check_lengths,
+    check_numbers,
+    codes_of,
+    exchanged,
+    plain,
+)
+from guerdon.prefer.texts import Text, hash_of, is_text, key_of, length_of, prompt_of, response_of
+from guerdon.prefer.votes import Bools, Floats, Votes
 
 if TYPE_CHECKING:
     from guerdon.ledger import Ledger
 
-Text = str | list[dict[str, Any]]
-"""Plain text, or the messages of a conversation."""
-
-Column = list[Any] | npt.NDArray[Any]
-FIRST, SECOND, TIE, UNKNOWN = 1, 2, 0, -1
-CHOICES: tuple[str | None, ...] = ("tie", "first", "second", None)
-"""Names of the codes 0, 1, 2 and −1."""
+__all__ = [
+    "CHOICES", "FIRST", "SECOND", "TIE", "UNKNOWN", "Column", "PreferenceSet", "Text", "is_text", "key_of", "prompt_of",
+    "response_of",
+]  # fmt: skip
 
 _OWN = ("prompt", "first", "second", "choice", "margin", "weight", "annotator", "fault")
 _OUTCOMES: dict[int, Outcome] = {FIRST: "left", SECOND: "right", TIE: "tie"}
-_CODES: Mapping[Any, int] = {
-    "first": FIRST, "left": FIRST, "second": SECOND, "right": SECOND, "tie": TIE, None: UNKNOWN, "skip": UNKNOWN
-}  # fmt: skip
 _SKIPPED = Fault(FaultKind.ABSENT, "skipped")
 
 
@@ -105,17 +111,17 @@ class PreferenceSet:
                 either way, or a weight is not from 0 to 1,000,000.
         """
         n = len(prompt)
-        codes = _codes(choice)
+        codes = codes_of(choice)
         margins = np.full(n, math.nan) if margin is None else np.asarray(margin, float)
         weights = np.ones(n) if weight is None else np.asarray(weight, float)
         reasons: list[Fault | None] = list(fault) if fault is not None else [None] * n
         free = {name: each if isinstance(each, np.ndarray) else list(each) for name, each in (columns or {}).items()}
         named = {"first": first, "second": second, "choice": codes, "margin": margins, "weight": weights}
-        _check_lengths(n, {**named, "annotator": annotator, "fault": reasons, **free})
+        check_lengths(n, {**named, "annotator": annotator, "fault": reasons, **free})
         for name in free:
             if name in _OWN:
                 raise ConfigError("further columns have names of their own", f"got {name!r}", "Rename it")
-        _check_numbers(margins, weights)
+        check_numbers(margins, weights)
         for k in np.flatnonzero(codes == UNKNOWN).tolist():
             reasons[k] = reasons[k] or _SKIPPED
         return cls(
@@ -149,7 +155,7 @@ class PreferenceSet:
             annotator: of each ranking.
             even: weigh the pairs of a ranking so that they sum to 1.
         """
-        _check_lengths(len(prompt), {"responses": responses, "ranks": ranks, "annotator": annotator})
+        check_lengths(len(prompt), {"responses": responses, "ranks": ranks, "annotator": annotator})
         picked: list[tuple[int, int, int]] = []
         weight: list[float] = []
         for k, (each, placed) in enumerate(zip(responses, ranks)):
@@ -176,7 +182,7 @@ class PreferenceSet:
     @classmethod
     def from_pairs(cls, pairs: Sequence[Pair], choices: Sequence[Choice]) -> PreferenceSet:
         """What a preference said of some pairs, with the columns `task`, and `note` where there are notes."""
-        _check_lengths(len(pairs), {"choices": choices})
+        check_lengths(len(pairs), {"choices": choices})
         notes: dict[str, list[Any]] = {}
         if any(choice.note for choice in choices):
             notes["note"] = [dict(choice.note) for choice in choices]
@@ -244,7 +250,7 @@ class PreferenceSet:
             "weight": float(self.weight[k]),
             "annotator": self.annotator[k],
             "fault": None if fault is None else [fault.kind.value, fault.detail, fault.whose],
-            **{name: _plain(column[k]) for name, column in self.columns.items()},
+            **{name: plain(column[k]) for name, column in self.columns.items()},
         }
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -255,7 +261,7 @@ class PreferenceSet:
         """Some rows, by a mask or by positions."""
         which = np.asarray(rows)
         if which.dtype == bool:
-            _check_lengths(len(self), {"the mask": which})
+            check_lengths(len(self), {"the mask": which})
             which = np.flatnonzero(which)
         places = which.astype(np.int64).tolist()
 
@@ -309,25 +315,25 @@ class PreferenceSet:
     def swapped(self, rows: npt.ArrayLike | None = None) -> PreferenceSet:
         """The same preferences with the sides exchanged, everywhere or in the rows of a mask; the meaning stays."""
         mask = np.ones(len(self), bool) if rows is None else np.asarray(rows, bool)
-        _check_lengths(len(self), {"the mask": mask})
+        check_lengths(len(self), {"the mask": mask})
         turned = mask & self.decided
         columns = dict(self.columns)
         for name in self.columns:
             other = f"{name.removesuffix('_first')}_second"
             if name.endswith("_first") and other in self.columns:
-                columns[name], columns[other] = _exchanged(self.columns[name], self.columns[other], mask)
-        first, second = _exchanged(self.first, self.second, mask)
+                columns[name], columns[other] = exchanged(self.columns[name], self.columns[other], mask)
+        first, second = exchanged(self.first, self.second, mask)
         choice = np.where(turned, FIRST + SECOND - self.choice, self.choice).astype(np.int8)
         return replace(self, first=first, second=second, choice=choice, columns=columns)
 
     def shuffled_sides(self, seed: int = 0) -> PreferenceSet:
         """Sides drawn by a hash of the row, the same in any order of rows: imported sets have the chosen side first."""
-        return self.swapped([_hash(seed, "side", *key) % 2 == 1 for key in zip(*self._keys())])
+        return self.swapped([hash_of(seed, "side", *key) % 2 == 1 for key in zip(*self._keys())])
 
     def flipped(self, rows: npt.ArrayLike) -> PreferenceSet:
         """Other labels: the choice of these rows is the other side, and a margin changes its sign."""
         mask = np.asarray(rows, bool)
-        _check_lengths(len(self), {"the mask": mask})
+        check_lengths(len(self), {"the mask": mask})
         turned = mask & self.decided
         choice = np.where(turned, FIRST + SECOND - self.choice, self.choice).astype(np.int8)
         return replace(self, choice=choice, margin=np.where(turned, -self.margin, self.margin))
@@ -352,7 +358,7 @@ class PreferenceSet:
         prompts = list(map(key_of, self.prompt))
         for prompt in prompts:
             if prompt not in drawn:
-                drawn[prompt] = _hash(seed, "split", prompt) / 2**64
+                drawn[prompt] = hash_of(seed, "split", prompt) / 2**64
         part = np.searchsorted(ends, [drawn[prompt] for prompt in prompts], side="right")
         return {name: self.take(part == k) for k, name in enumerate(shares)}
 
@@ -396,7 +402,7 @@ class PreferenceSet:
         tasks: dict[str, Task] = {}
         found = []
         for k, prompt in enumerate(self.prompt):
-            name = f"prompt/{_hash(0, key_of(prompt)):016x}" if names is None else str(names[k])
+            name = f"prompt/{hash_of(0, key_of(prompt)):016x}" if names is None else str(names[k])
             task = tasks.get(name) or tasks.setdefault(name, Task(name, {"prompt": prompt}))
             found.append(Pair(task, Answer(name, self.first[k]), Answer(name, self.second[k])))
         return found
@@ -453,110 +459,4 @@ class PreferenceSet:
 
     def lengths(self) -> tuple[Floats, Floats]:
         """(n,) characters of the first and of the second responses."""
-        return np.array(list(map(_length, self.first)), float), np.array(list(map(_length, self.second)), float)
-
-
-def prompt_of(task: Task) -> Text:
-    """The prompt of a task: `data["prompt"]` if it is text or messages, else all of the data as JSON."""
-    prompt = task.data.get("prompt")
-    return prompt if is_text(prompt) else canonical(task.data)
-
-
-def response_of(answer: Answer) -> Text:
-    """The text or the messages of an answer, or its content as JSON."""
-    content = answer.content
-    if isinstance(content, Blob):
-        return canonical(content.plain())
-    return content if is_text(content) else canonical(content)
-
-
-def is_text(value: Any) -> TypeGuard[Text]:
-    """Whether a value is text or a non-empty list of messages with role and content."""
-    if isinstance(value, str):
-        return True
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(
-            isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str) for m in value
-        )
-    )
-
-
-def key_of(text: Text) -> str:
-    """A text that is equal for equal texts or conversations only."""
-    return "t" + text if isinstance(text, str) else "m" + canonical(text)
-
-
-def _hash(seed: int, *parts: str) -> int:
-    """64 bits of a digest, the same on every machine."""
-    made = hashlib.blake2b(digest_size=8, key=str(seed).encode("ascii"))
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        made.update(len(data).to_bytes(8, "big"))
-        made.update(data)
-    return int.from_bytes(made.digest(), "big")
-
-
-def _length(text: Text) -> int:
-    return len(text) if isinstance(text, str) else sum(len(message["content"]) for message in text)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _exchanged(one: Any, two: Any, mask: Bools) -> tuple[Any, Any]:
-    if isinstance(one, np.ndarray) and isinstance(two, np.ndarray) and one.ndim == two.ndim == 1:
-        return np.where(mask, two, one), np.where(mask, one, two)
-    turned = mask.tolist()
-    return (
-        [b if turn else a for a, b, turn in zip(one, two, turned)],
-        [a if turn else b for a, b, turn in zip(one, two, turned)],
-    )
-
-
-def _codes(choice: Any) -> npt.NDArray[np.int8]:
-    if isinstance(choice, np.ndarray) and choice.dtype.kind in "iu":
-        if not np.isin(choice, (FIRST, SECOND, TIE, UNKNOWN)).all():
-            raise ConfigError("choices are the codes 1, 2, 0 and -1", "another number came", "See PreferenceSet")
-        return choice.astype(np.int8)
-    try:
-        return np.fromiter(map(_CODES.__getitem__, choice), np.int8, len(choice))
-    except (KeyError, TypeError):
-        row, bad = next((k, each) for k, each in enumerate(choice) if not _known(each))
-        raise ConfigError(
-            "a choice is first, second, tie or None", f"row {row} has {bad!r:.80}", "Map it to one of these"
-        ) from None
-
-
-def _known(value: Any) -> bool:
-    try:
-        return value in _CODES
-    except TypeError:
-        return False
-
-
-def _check_lengths(n: int, columns: Mapping[str, Any]) -> None:
-    for name, column in columns.items():
-        if column is not None and len(column) != n:
-            raise ConfigError(f"{name} has a value for each of {n} rows", f"got {len(column)}", "Align the columns")
-
-
-def _check_numbers(margin: Floats, weight: Floats) -> None:
-    odd = np.flatnonzero(np.abs(margin) > HEAVIEST)
-    if len(odd):
-        raise ConfigError(
-            f"a margin is at most {HEAVIEST:,.0f} either way, or nan",
-            f"row {odd[0]} has {margin[odd[0]]}",
-            "Rescale it",
-        )
-    odd = np.flatnonzero(~((weight >= 0) & (weight <= HEAVIEST)))
-    if len(odd):
-        raise ConfigError(
-            f"a weight is a number from 0 to {HEAVIEST:,.0f}", f"row {odd[0]} has {weight[odd[0]]}", "Correct it"
-        )
+        return np.array(list(map(length_of, self.first)), float), np.array(list(map(length_of, self.second)), float)

@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
@@ -140,6 +141,7 @@ def fit(
     watch: Mapping[str, Pairs] | None = None,
     folder: Path | None = None,
     pad: str = "right",
+    told: Callable[[int, int], None] | None = None,
 ) -> Fitted:
     """Train one reward model for each seed.
 
@@ -154,6 +156,7 @@ def fit(
         watch: sets whose metrics are taken after each epoch, with their slices.
         folder: where training is kept after each epoch, and taken up again.
         pad: on which side rows are padded.
+        told: is called after each step with the steps done and those of the whole training.
 
     Raises:
         ConfigError: there are no pairs or seeds, or MetaRM has no responses.
@@ -168,13 +171,18 @@ def fit(
     groups = [tuple(seeds)] if together else [(seed,) for seed in seeds]
     models: list[RewardModel] = []
     history: list[Mapping[str, Any]] = []
-    for group in groups:
+    for k, group in enumerate(groups):
         where = folder / f"seeds-{'-'.join(map(str, group))}" if folder else None
         made = _Training(body, pairs, settings, group, start, shared, shifted, watch or {}, where, pad)
-        made.run()
+        made.run(partial(_told, told, k, len(groups)))
         models += made.models()
         history += made.history
     return Fitted(tuple(models), tuple(history))
+
+
+def _told(told: Callable[[int, int], None] | None, group: int, groups: int, done: int, steps: int) -> None:
+    if told is not None:
+        told(group * steps + done, groups * steps)
 
 
 def metrics(model: RewardModel, pairs: Pairs) -> dict[str, float]:
@@ -261,15 +269,17 @@ class _Training:
 
     # ---- the loop ----------------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
+    def run(self, told: Callable[[int, int], object]) -> None:
         """Train to the end, from where the folder left off."""
         self._restore()
+        steps = self.per_epoch * self.settings.epochs
         while self.epoch < self.settings.epochs:
             orders = np.stack(
                 [stream(seed, "reward-model", "order", self.epoch).permutation(len(self.pairs)) for seed in self.orders]
             )
             for at in range(self.per_epoch):
                 self._one(orders[:, at * self.settings.batch : (at + 1) * self.settings.batch])
+                told(self.step, steps)
             self.epoch += 1
             self._measure()
             self._keep()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -91,7 +92,7 @@ class Votes:
         index, voters = _Numbered(), _Numbered()
         index.of(list(names))
         side = [index.of(each) for each in (first, second)]
-        voter = np.full(count, -1, np.int64) if annotators is None else voters.of(annotators)
+        voter = None if annotators is None else voters.of(annotators)
         labels = tuple(features or {})
         columns = [np.asarray(each, float) for each in (features or {}).values()]
         _same_length(count, **dict(zip(labels, columns)))
@@ -103,7 +104,7 @@ class Votes:
             weight=weights,
             annotator=voter,
             annotators=tuple(voters),
-            features=np.stack(columns, axis=1) if columns else None,
+            features=_beside(columns) if columns else None,
             labels=labels,
         )
 
@@ -131,8 +132,8 @@ class Votes:
             raise ConfigError("each item has a name of its own", "a name is there twice", "Rename one of them")
         one, two = np.asarray(first, np.int64), np.asarray(second, np.int64)
         got = np.asarray(points, float)
-        heavy = np.ones(len(one)) if weight is None else np.asarray(weight, float)
-        voter = np.full(len(one), -1, np.int64) if annotator is None else np.asarray(annotator, np.int64)
+        heavy = np.broadcast_to(1.0, len(one)) if weight is None else np.asarray(weight, float)
+        voter = np.broadcast_to(np.int64(-1), len(one)) if annotator is None else np.asarray(annotator, np.int64)
         _same_length(len(one), second=two, points=got, weights=heavy, annotators=voter, features=features)
         _check(one, two, got, heavy, names, features)
         skipped = np.isnan(got)
@@ -213,9 +214,21 @@ class _Numbered(dict[str, int]):
         return found
 
 
+def _beside(columns: Sequence[Floats], rows: int = 4096) -> Floats:
+    """(m, d) of d columns (m,), a few rows at a time, which stay near the processor."""
+    found = np.empty((len(columns[0]), len(columns)))
+    for first in range(0, len(found), rows):
+        for k, column in enumerate(columns):
+            found[first : first + rows, k] = column[first : first + rows]
+    return found
+
+
 def _points(outcomes: Any) -> Floats:
     if isinstance(outcomes, np.ndarray) and outcomes.dtype.kind == "f":
         return outcomes.astype(float)
+    plain = _plain_points(outcomes)
+    if plain is not None:
+        return plain
     try:
         return np.fromiter(map(POINTS.__getitem__, outcomes), float, len(outcomes))
     except (KeyError, TypeError):
@@ -225,6 +238,22 @@ def _points(outcomes: Any) -> Floats:
             f"row {row} has {bad!r:.80}",
             "Map it to one of these, or to 1, 0.5, 0",
         ) from None
+
+
+def _plain_points(outcomes: Any, rows: int = 65_536) -> Floats | None:
+    """The points of a list of the numbers 1, 0.5 and 0, a few rows at a time; `None` if anything else is in it."""
+    if not (isinstance(outcomes, (list, tuple)) and len(outcomes) and isinstance(outcomes[0], (float, int))):
+        return None
+    found = np.empty(len(outcomes))
+    for first in range(0, len(outcomes), rows):
+        try:
+            some = np.frombuffer(array("d", outcomes[first : first + rows]))  # refuses text, unlike numpy
+        except (TypeError, OverflowError):
+            return None
+        if not ((some == 0) | (some == 0.5) | (some == 1)).all():
+            return None
+        found[first : first + len(some)] = some
+    return found
 
 
 def _is_outcome(value: Any) -> bool:

@@ -78,8 +78,9 @@ def best_of_n_course(
 def course_of_history(rows: Iterable[Mapping[str, Any]], *, blocks: int = 20) -> Course:
     """The course of a training run: the mean of `gold`, `proxy` and `kl` over blocks of successive rows.
 
-    Rows without one of them are left out; `iteration` (or `step`) is taken where it is given. Rows of one block stand
-    for repeated measurements, so the noise is overestimated where the curve is steep: the finding is cautious.
+    Rows of `guerdon.train.loop.train` fit, where `watch` gives `gold`: there `reward` is the proxy. Rows without one
+    of the three are left out; `iteration` (or `step`) is taken where it is given. Rows of one block stand for repeated
+    measurements, so the noise is overestimated where the curve is steep: the finding is cautious.
 
     Args:
         rows: of a history.
@@ -88,7 +89,8 @@ def course_of_history(rows: Iterable[Mapping[str, Any]], *, blocks: int = 20) ->
     Raises:
         ConfigError: there are fewer than 9 rows with `kl`, `proxy` and `gold`.
     """
-    known = [row for row in rows if all(_number(row.get(name)) is not None for name in ("kl", "proxy", "gold"))]
+    named = [{"proxy": row.get("reward"), **row} for row in rows]
+    known = [row for row in named if all(_number(row.get(name)) is not None for name in ("kl", "proxy", "gold"))]
     if len(known) < 9:
         raise ConfigError("at least 9 rows with kl, proxy and gold", f"got {len(known)}", "Watch more often")
     steps = np.array([_step(row, k) for k, row in enumerate(known)], np.int64)
@@ -285,7 +287,7 @@ def _sample(row: Any, line: int) -> dict[str, Any]:
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """Rows of a training history: JSON lines, or one JSON list.
+    """Rows of a training history: JSON lines, one JSON list, or an object with a list `history`.
 
     Raises:
         ConfigError: the file is not readable or not of rows.
@@ -296,6 +298,18 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _whole(text: str) -> list[Any] | None:
+    """The rows of a file that is one JSON list, or one object with a list `history`; None of JSON lines."""
+    if text.lstrip().startswith("["):
+        return list(json.loads(text))
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    kept = found.get("history") if isinstance(found, dict) else None
+    return kept if isinstance(kept, list) else None
+
+
 def _rows(path: Path) -> Iterator[Any]:
     try:
         if path.suffix == ".parquet":
@@ -304,8 +318,9 @@ def _rows(path: Path) -> Iterator[Any]:
             yield from pyarrow.parquet.read_table(path).to_pylist()
             return
         text = path.read_text(encoding="utf-8")
-        if text.lstrip().startswith("["):
-            yield from json.loads(text)
+        whole = _whole(text)
+        if whole is not None:
+            yield from whole
             return
         yield from (json.loads(line) for line in text.splitlines() if line.strip())
     except ImportError:

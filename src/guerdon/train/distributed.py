@@ -71,6 +71,18 @@ def totals(values: Sequence[float]) -> list[float]:
     return [float(each) for each in summed.tolist()]
 
 
+def most(value: int) -> int:
+    """The largest of a number over all processes."""
+    dist = _joined()
+    if not dist:
+        return value
+    import torch
+
+    found = torch.tensor(value, device="cuda" if dist.get_backend() == "nccl" else "cpu")
+    dist.all_reduce(found, op=dist.ReduceOp.MAX)
+    return int(found)
+
+
 def _joined() -> Any:
     """`torch.distributed` where processes were joined; torch is not imported for that."""
     import sys

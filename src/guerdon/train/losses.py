@@ -35,6 +35,40 @@ def entropy(logits: Tensor) -> Tensor:
     return -(logs.exp() * logs).sum(-1)
 
 
+def clipped_surrogate(
+    log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, *, low: float, high: float
+) -> Tensor:
+    """`min(r A, clip(r, 1 - low, 1 + high) A)` of each step, with `r = pi / pi_old`: what PPO maximises.
+
+    Both bounds are one in arXiv 1707.06347; "clip-higher" of DAPO (arXiv 2503.14476) sets the upper one apart.
+
+    Args:
+        log_probs: log pi(a) now.
+        old_log_probs: log pi(a) when the action was taken.
+        advantages: of the actions.
+        low: how far below 1 the ratio may go.
+        high: how far above.
+    """
+    ratio = (log_probs - old_log_probs).exp()
+    return (ratio * advantages).minimum(ratio.clamp(1.0 - low, 1.0 + high) * advantages)
+
+
+def squared_errors(values: Tensor, targets: Tensor, *, old: Tensor | None = None, clip: float | None = None) -> Tensor:
+    """Squared errors of values; with `clip`, the larger of that and of values kept near the old ones.
+
+    Args:
+        values: V now.
+        targets: what V should be.
+        old: V when the step was taken; needed with `clip`.
+        clip: how far from the old values.
+    """
+    errors = (values - targets) ** 2
+    if clip is None or old is None:
+        return errors
+    near = old + (values - old).clamp(-clip, clip)
+    return errors.maximum((near - targets) ** 2)
+
+
 def ppo_policy_loss(
     log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, *, clip: float, mask: Tensor | None = None
 ) -> Tensor:
@@ -49,9 +83,7 @@ def ppo_policy_loss(
         clip: c; also the ratio's freedom.
         mask: steps that count.
     """
-    ratio = (log_probs - old_log_probs).exp()
-    worse = (ratio * advantages).minimum(ratio.clamp(1.0 - clip, 1.0 + clip) * advantages)
-    return -masked_mean(worse, mask)
+    return -masked_mean(clipped_surrogate(log_probs, old_log_probs, advantages, low=clip, high=clip), mask)
 
 
 def value_loss(
@@ -71,11 +103,7 @@ def value_loss(
         clip: how far from the old values.
         mask: steps that count.
     """
-    errors = (values - targets) ** 2
-    if clip is not None and old_values is not None:
-        near = old_values + (values - old_values).clamp(-clip, clip)
-        errors = errors.maximum((near - targets) ** 2)
-    return 0.5 * masked_mean(errors, mask)
+    return 0.5 * masked_mean(squared_errors(values, targets, old=old_values, clip=clip), mask)
 
 
 def self_imitation_loss(

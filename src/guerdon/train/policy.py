@@ -104,6 +104,15 @@ class Policy:
         """Whether `base=True` can be asked for."""
         return self._adapters is not None or self._frozen is not None
 
+    def critic(self) -> Any:
+        """A value function to start from, where there is one that suits without asking.
+
+        Raises:
+            ConfigError: there is none; it is a choice.
+        """
+        got = "a transformers policy has no critic of its own"
+        raise ConfigError("a value function", got, "Give PPO(critic=Critic(body=...)), such as a reward model's body")
+
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """With this policy's adapter in force. Outside of it the model is what it was before any adapter."""

@@ -244,6 +244,12 @@ class TinyPolicy(Policy):
     def _reference_values(self, packed: Packed, full: bool) -> tuple[Any, Any]:
         return _packed_logprobs(self._start, self._start.weights, packed, full)
 
+    def critic(self) -> Any:
+        """The net that the policy has, with the weights that it started with."""
+        from guerdon.train.critic import Critic
+
+        return Critic(body=self._start.net, start=self._start.weights)
+
     def language_model(self) -> TinyLM:
         """The language model with the weights that are loaded; they are shared with the policy, not copied."""
         return replace(self._start, weights={name: each.detach() for name, each in self._trained.items()})
@@ -262,13 +268,11 @@ def generator_of(rng: Rng) -> Any:
 
 def _answer_logprobs(model: TinyLM, weights: Mapping[str, Tensor], ids: Tensor, width: int) -> tuple[Tensor, Tensor]:
     """Log-probabilities `(B, A)` of what follows the first `width` ids, up to END, and the mask of those tokens."""
-    import torch
-
     answer = ids[:, width:]
     over = ((answer == model.end) | (answer == model.pad)).long()
     mask = (over.cumsum(1) - over == 0) & (answer != model.pad)
     # padding on the right is never seen by the tokens before it, so the net may read it
-    hidden = model.net.hidden(weights, ids[:, :-1], torch.ones_like(ids[:, :-1], dtype=torch.bool))
+    hidden = model.net.causal(weights, ids[:, :-1])
     logs = logits_of(weights, hidden[:, width - 1 :]).log_softmax(-1)
     values = logs.gather(-1, answer.unsqueeze(-1)).squeeze(-1)
     return values * mask, mask
@@ -280,7 +284,7 @@ def _packed_logprobs(model: TinyLM, weights: Mapping[str, Tensor], packed: Packe
 
     ids = torch.tensor(packed.ids)
     # padding is on the right, where the tokens before it do not see it, so the net may read it
-    hidden = model.net.hidden(weights, ids[:, :-1], torch.ones_like(ids[:, :-1], dtype=torch.bool))
+    hidden = model.net.causal(weights, ids[:, :-1])
     most, first = packed.chosen.shape[1], int(packed.starts[0]) if len(packed) else 0
     if (packed.starts == first).all():
         hidden = hidden[:, first - 1 : first - 1 + most]

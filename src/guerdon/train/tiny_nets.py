@@ -50,6 +50,9 @@ class TinyNet(Protocol):
     def hidden(self, weights: Mapping[str, Tensor], ids: Tensor, mask: Tensor, drop: Drop | None = None) -> Tensor:
         """The first of what `run` gives."""
 
+    def causal(self, weights: Mapping[str, Tensor], ids: Tensor) -> Tensor:
+        """The same where no token is masked: padding on the right is not seen by the tokens before it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TinyGRU:
@@ -98,6 +101,16 @@ class TinyGRU:
     def hidden(self, weights: Mapping[str, Tensor], ids: Tensor, mask: Tensor, drop: Drop | None = None) -> Tensor:
         """Hidden states `(B, T, D)`; see `TinyNet`."""
         return self.run(weights, ids, mask, None, drop)[0]
+
+    def causal(self, weights: Mapping[str, Tensor], ids: Tensor) -> Tensor:
+        """Hidden states `(B, T, D)` by torch's own recurrence, which cannot be mapped over stacked weights."""
+        import torch
+        from torch.nn import functional as f
+
+        layers = [weights[name] for name in ("gru_input", "gru_memory", "gru_input_bias", "gru_memory_bias")]
+        x = f.embedding(ids, weights["embed"])
+        start = torch.zeros(1, len(ids), self.width, dtype=x.dtype, device=x.device)
+        return torch._VF.gru(x, start, layers, True, 1, 0.0, False, False, True)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +176,12 @@ class TinyTransformer:
     def hidden(self, weights: Mapping[str, Tensor], ids: Tensor, mask: Tensor, drop: Drop | None = None) -> Tensor:
         """Hidden states `(B, T, D)`; see `TinyNet`."""
         return self.run(weights, ids, mask, None, drop)[0]
+
+    def causal(self, weights: Mapping[str, Tensor], ids: Tensor) -> Tensor:
+        """Hidden states `(B, T, D)`; see `TinyNet`."""
+        import torch
+
+        return self.hidden(weights, ids, torch.ones_like(ids, dtype=torch.bool))
 
     def _block(
         self, weights: Mapping[str, Tensor], name: str, x: Tensor, open_: Tensor, before: Past, drop: Drop | None

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from guerdon.core.errors import ConfigError, GuerdonError
 from guerdon.core.rng import stream
@@ -16,13 +17,13 @@ from guerdon.lm.cache import cached
 from guerdon.lm.opening import open_model
 from guerdon.lm.protocol import Model
 from guerdon.prefer.annotators import Pool
-from guerdon.systems.alpaca_farm.data import pairs_of_samples, rows_of, write_json
+from guerdon.systems.alpaca_farm.data import Instruction, pairs, pairs_of_samples, rows_of, write_json, write_outputs
 from guerdon.systems.alpaca_farm.evaluate import annotate, boards_agree, evaluate, table, write_board
 from guerdon.systems.alpaca_farm.pools import pool
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Annotate pairs, compare models with a reference, or compare two leaderboards."""
+    """Annotate pairs, train by a method, compare models with a reference, or compare two leaderboards."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
@@ -51,10 +52,79 @@ def _parser() -> argparse.ArgumentParser:
     _add_pool(two)
     two.set_defaults(run=_evaluate, noise=0.0)
 
+    _add_learn(commands)
     three = commands.add_parser("correlate", help="how alike two leaderboards rank the models that both have")
     three.add_argument("boards", nargs=2, help="files of evaluate --board, such as one of models and one of people")
     three.set_defaults(run=_correlate)
     return parser
+
+
+def _add_learn(commands: Any) -> None:
+    one = commands.add_parser("learn", help="train a transformers model by a method, and let it answer instructions")
+    one.add_argument("method", help="sft, feedme, reward-conditioning, best-of-n, expert-iteration, ppo, quark or dpo")
+    one.add_argument("--policy", required=True, help="folder or hub id of a causal language model")
+    one.add_argument("--demonstrations", help="rows with outputs, for sft")
+    one.add_argument("--pairs", help="labelled pairs, for feedme, reward-conditioning and dpo")
+    one.add_argument("--unlabelled", help="rows to answer, for expert-iteration, ppo and quark")
+    one.add_argument("--reward", help="a reward: the folder of guerdon reward fit, a hub id, FILE.py:NAME")
+    one.add_argument("--answer", help="rows to answer in the end, such as the eval split")
+    one.add_argument("--outputs", type=Path, help="where those answers go, for evaluate")
+    one.add_argument("--folder", type=Path, help="where the learned model goes")
+    one.add_argument("--lora", type=int, default=0, help="rank of an adapter; 0 trains all weights")
+    one.add_argument("--device", default="cpu")
+    for name in ("steps", "rollout", "n", "epochs"):
+        one.add_argument(f"--{name}", type=int, help="as published by default")
+    one.add_argument("--lr", type=float, help="as published by default")
+    one.add_argument("--query", type=int, default=192, help="tokens of a prompt")
+    one.add_argument("--response", type=int, default=300, help="tokens of an answer")
+    one.add_argument("--seed", type=int, default=0)
+    one.set_defaults(run=_learn)
+
+
+def _learn(options: argparse.Namespace) -> None:
+    from guerdon.rlhf import kept
+    from guerdon.systems.alpaca_farm import full
+    from guerdon.systems.alpaca_farm.methods import PUBLISHED
+    from guerdon.train.policy import Lora
+
+    if (options.answer is None) != (options.outputs is None):
+        raise ConfigError("--answer and --outputs together", "only one is there", "Give both")
+    numbers = {name: getattr(options, name) for name in ("steps", "rollout", "n", "epochs")}
+    settings = full.adjusted(PUBLISHED, lr=options.lr, **numbers)
+    model = full.Full.open(options.policy, device=options.device, query=options.query, response=options.response)
+    learned, made = full.run(
+        options.method,
+        model,
+        pairs=pairs(options.pairs) if options.pairs else None,
+        demonstrations=_instructions(options.demonstrations),
+        unlabelled=_instructions(options.unlabelled),
+        reward=kept.load(options.reward) if options.reward else None,
+        lora=Lora(rank=options.lora, alpha=float(options.lora)) if options.lora else None,
+        settings=settings,
+        seed=options.seed,
+    )
+    if options.folder:
+        _save(options, model, learned, made)
+    if options.answer:
+        asked = _instructions(options.answer)
+        write_outputs(options.outputs, asked, full.answer(model, learned, made, asked), options.method)
+        sys.stdout.write(f"{len(asked)} answers in {options.outputs}\n")
+
+
+def _instructions(path: str | None) -> list[Instruction]:
+    return [Instruction.of(row, number) for number, row in enumerate(rows_of(path))] if path else []
+
+
+def _save(options: argparse.Namespace, model: Any, learned: Any, made: Any) -> None:
+    """A whole model as transformers keeps it; of an adapter what was learned."""
+    made.policy.load(learned.snapshot)
+    if options.lora:
+        learned.snapshot.save(options.folder)
+    else:
+        model.model.save_pretrained(options.folder)
+        model.tokenizer.save_pretrained(options.folder)
+    history = [{name: value for name, value in row.items() if value == value} for row in learned.history]
+    write_json(options.folder / "history.json", history)
 
 
 def _add_pool(parser: argparse.ArgumentParser) -> None:

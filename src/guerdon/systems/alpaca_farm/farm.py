@@ -28,7 +28,8 @@ from guerdon.prefer.pairs import Pairs
 from guerdon.rlhf.desk import MOST, Desk
 from guerdon.rlhf.winrate import Compared, compared
 from guerdon.train.sampling import Drawn
-from guerdon.worlds.tiny_text import DIMENSIONS, TinyText, read, say
+from guerdon.train.tokens import Tokens
+from guerdon.worlds.tiny_text import DIMENSIONS, TinyText, lengths, read, say
 
 if TYPE_CHECKING:
     from guerdon.train.tiny import Sft
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 PEOPLE, MEMBERS = 4, 13
+WEIGHTS = (0.7, 0.4, 1.6, 1.5, 0.7)
+"""Of the dimensions in the gold reward. Which words are good counts most, which words go together little: so one or two
+thousand noisy pairs are enough to learn from, as ten thousand are for a language model."""
 MEMBER_LEANING, MEMBER_SCALE = 0.36, 0.20
 """One member agrees with the gold reward on about 0.80 of pairs of the policy's answers (seeds 101 to 103)."""
 PERSON_LEANING, PERSON_SCALE = 0.25, 0.80
@@ -89,9 +93,10 @@ class Farm:
     members: tuple[Simulated, ...]
 
     @classmethod
-    def make(cls, seed: int, *, demonstrations: int = 6_000, sft: Sft | None = None, width: int = 48) -> Farm:
+    def make(cls, seed: int, *, demonstrations: int = 4_000, sft: Sft | None = None, width: int = 48) -> Farm:
         """Draw a world, a policy and annotators from a seed."""
-        desk = Desk.make(seed, demonstrations=demonstrations, sft=sft, width=width, calibrate_on=2_000)
+        world = TinyText(seed=seed, weights=WEIGHTS)
+        desk = Desk.make(seed, world=world, demonstrations=demonstrations, sft=sft, width=width, calibrate_on=2_000)
         asked = desk.prompts(2_000, "annotators")
         dimensions = desk.world.dimensions(asked, desk.draw(asked, "annotators").ids)
         people = _annotators(desk, dimensions, "person", PEOPLE, PERSON_LEANING, PERSON_SCALE)
@@ -159,19 +164,28 @@ class Farm:
 
     # ---- evaluation --------------------------------------------------------------------------------------------------
 
-    def evaluated(self, answers: npt.ArrayLike, annotators: Preference, n: int = 400) -> Compared:
+    def evaluated(
+        self, answers: npt.ArrayLike, annotators: Preference, n: int = 400, *, asked: Ints | None = None
+    ) -> Compared:
         """Answers to the evaluation prompts against those of a fixed writer of more skill.
 
         Args:
-            answers: (n, A) ids, one for each of `evaluation(n)`.
+            answers: (n, A) ids, one for each prompt.
             annotators: who compares.
             n: prompts.
+            asked: other prompts than those of `evaluation(n)`.
         """
-        asked = self.evaluation(n)
-        baseline = self.desk.world.demonstrations(asked, stream(self.desk.seed, "alpaca-farm", "baseline"), skill=0.7)
-        ours, theirs = ([say(row) for row in np.asarray(each)] for each in (answers, baseline))
+        prompts = self.evaluation(n) if asked is None else asked
+        baseline = self.baseline(n, asked=prompts)
+        ours, theirs = _texts(answers), _texts(baseline)
         long, base = ([len(text.split()) for text in side] for side in (ours, theirs))
-        return compared(annotators, [_task(prompt) for prompt in asked], ours, theirs, lengths=(long, base))
+        return compared(annotators, [_task(prompt) for prompt in prompts], ours, theirs, lengths=(long, base))
+
+    def baseline(self, n: int = 400, *, asked: Ints | None = None) -> Ints:
+        """(n, A) what the fixed writer answers."""
+        prompts = self.evaluation(n) if asked is None else asked
+        rng = stream(self.desk.seed, "alpaca-farm", "baseline")
+        return self.desk.world.demonstrations(prompts, rng, skill=0.7)
 
     def evaluation(self, n: int = 400) -> Ints:
         """(n, 2) prompts to evaluate on, which no method is trained on."""
@@ -192,10 +206,16 @@ def _annotators(
 
 def _pairs(asked: Ints, one: Drawn, two: Drawn) -> list[Pair]:
     found = []
-    for prompt, left, right in zip(asked, one.ids, two.ids, strict=True):
+    for prompt, left, right in zip(asked, _texts(one.ids), _texts(two.ids), strict=True):
         task = _task(prompt)
-        found.append(Pair(task, Answer(task.id, say(left)), Answer(task.id, say(right))))
+        found.append(Pair(task, Answer(task.id, left), Answer(task.id, right)))
     return found
+
+
+def _texts(answers: npt.ArrayLike) -> list[str]:
+    """Texts of answers (n, A), up to the first end or padding, as the gold reward reads them."""
+    ids = np.asarray(answers)
+    return [say(row[:n]) for row, n in zip(ids, lengths(ids).tolist(), strict=True)]
 
 
 def _task(prompt: Any) -> Task:
@@ -203,6 +223,8 @@ def _task(prompt: Any) -> Task:
     return Task(text, {"prompt": text})
 
 
-def rows_of(pairs: Pairs) -> Rows:
-    """All rows of some pairs."""
-    return pairs.chosen + pairs.rejected
+def tokens_of(rows: Rows, width: int = 2) -> list[Tokens]:
+    """Rows whose first `width` ids are a prompt, as what a policy did."""
+    return [
+        Tokens(ids[:width], ids[width:n]) for ids, n in zip(rows.values.tolist(), rows.lengths.tolist(), strict=True)
+    ]
