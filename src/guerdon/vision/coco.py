@@ -6,7 +6,8 @@ A file with a mistake is refused with its place: the entry, its line and the fie
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -21,6 +22,8 @@ from guerdon.vision.detections import Detections, Truths
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
+_PIECE = 1 << 25  # bytes of a list that are decoded at once
+_NEXT = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*(?=\{)")
 
 
 class FileProblemError(ConfigError):
@@ -59,7 +62,8 @@ class Labels:
 def read_labels(source: Path | bytes) -> Labels:
     """Read a file with `images`, `categories` and `annotations`; without the last, there are no boxes.
 
-    A box without `area` has width times height; one without `iscrowd` is none.
+    A box with several categories, as V3Det's raw annotations have, is one box for each. One without `area` has width
+    times height; one without `iscrowd` is none.
 
     Raises:
         FileProblemError: it is not such a file, an id is there twice, or a box names what is not there.
@@ -72,7 +76,7 @@ def read_labels(source: Path | bytes) -> Labels:
     for name, column in ids.items():
         if len(set(column)) != len(column):
             raise FileProblemError(f"each id in {name} once", f"got {_twice(column)} twice", "Number them anew")
-    rows = told.annotations
+    rows = [one for each in told.annotations for one in _single(each)]
     boxes = np.array([each.bbox for each in rows], np.float64).reshape(-1, 4)
     known = {name: np.array(column, np.int64) for name, column in ids.items()}
     image = _places(known["images"], [each.image_id for each in rows], "annotations", "image_id")
@@ -106,13 +110,8 @@ def read_results(source: Path | bytes, labels: Labels, *, most: int | None = Non
     """
     data = source.read_bytes() if isinstance(source, Path) else source
     try:
-        rows = _decoded(data, _shapes()["results"])
-        n = len(rows)
-        image_id = np.fromiter((each.image_id for each in rows), np.int64, n)
-        category_id = np.fromiter((each.category_id for each in rows), np.int64, n)
-        score = np.fromiter((each.score for each in rows), np.float64, n)
-        box = np.fromiter((side for each in rows for side in each.bbox), np.float64, 4 * n).reshape(-1, 4)
-        del rows
+        image_id, category_id, box, score = _columns(data)
+        n = len(score)
         image = _places(labels.images, image_id, "", "image_id")
         category = _places(labels.categories, category_id, "", "category_id")
         _refuse(~np.isfinite(box).all(1) | (box[:, 2:] < 0).any(1), "", "bbox", "four finite numbers, no negative size")
@@ -124,6 +123,47 @@ def read_results(source: Path | bytes, labels: Labels, *, most: int | None = Non
         raise FileProblemError(problem.expected, f"entry {problem.entry}{_line(data, problem.entry)}, {problem.said}",
                           "Mend it and hand it in again") from None  # fmt: skip
     return Detections(image, category, box, score)
+
+
+def _columns(data: bytes) -> tuple[Ints, Ints, Floats, Floats]:
+    """Columns of a list of results; a long one in pieces, so that its entries are not all in memory at once."""
+    parts = []
+    for piece in _pieces(data):
+        try:
+            rows = _decoded(piece, _shapes()["results"])
+        except FileProblemError:
+            if piece is data:
+                raise
+            return _columns_of(_decoded(data, _shapes()["results"]))  # says which entry of the whole it is
+        parts.append(_columns_of(rows))
+    image, category, box, score = zip(*parts, strict=True)
+    return np.concatenate(image), np.concatenate(category), np.concatenate(box), np.concatenate(score)
+
+
+def _columns_of(rows: Sequence[Any]) -> tuple[Ints, Ints, Floats, Floats]:
+    n = len(rows)
+    return (
+        np.fromiter((each.image_id for each in rows), np.int64, n),
+        np.fromiter((each.category_id for each in rows), np.int64, n),
+        np.fromiter((side for each in rows for side in each.bbox), np.float64, 4 * n).reshape(-1, 4),
+        np.fromiter((each.score for each in rows), np.float64, n),
+    )
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """A list cut after entries into lists; it is right if and only if each is, or it is one piece."""
+    text = data.strip()
+    if len(text) <= _PIECE or text[:1] != b"[" or text[-1:] != b"]":
+        yield data
+        return
+    at, end = 1, len(text) - 1
+    while at < end:
+        cut = text.find(b"}", at + _PIECE) + 1 or end
+        after = _NEXT.match(text, cut)
+        if cut < end and after is None:
+            cut, after = end, None
+        yield b"[" + text[at:cut] + b"]"
+        at = after.end() if after else end
 
 
 def results_of(detections: Detections, labels: Labels) -> bytes:
@@ -159,8 +199,8 @@ def _shapes() -> dict[str, Any]:
     image = struct("Image", ("id", number), ("file_name", str, ""), ("width", int, 0), ("height", int, 0))
     category = struct("Category", ("id", number), ("name", str, ""), ("novel", bool, False))
     annotation = struct(
-        "Annotation", ("image_id", number), ("category_id", number), ("bbox", box), ("id", number | None, None),
-        ("area", float | None, None), ("iscrowd", int, 0),
+        "Annotation", ("image_id", number), ("category_id", number | list[number]), ("bbox", box),
+        ("id", number | None, None), ("area", float | None, None), ("iscrowd", int, 0),
     )  # fmt: skip
     result = struct("Result", ("image_id", number), ("category_id", number), ("bbox", box), ("score", float))
     labels = msgspec.defstruct(
@@ -199,6 +239,14 @@ def _located(said: str) -> FileProblemError:
     return FileProblemError(
         "a COCO file", f"{what} at {path.strip('`') or 'its top'}", "See the format of COCO's data sets"
     )
+
+
+def _single(annotation: Any) -> list[Any]:
+    import msgspec
+
+    if isinstance(annotation.category_id, int):
+        return [annotation]
+    return [msgspec.structs.replace(annotation, category_id=each) for each in annotation.category_id]
 
 
 def _places(known: Ints, told: npt.ArrayLike, where: str, field: str) -> Ints:

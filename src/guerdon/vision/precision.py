@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +19,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 RECALLS = np.linspace(0.0, 1.0, 101)
 """Where precision is read off."""
+_CELLS = 40_000_000  # of weights of detections in resamples that are computed at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,36 +101,73 @@ def bootstrap(
     Raises:
         ConfigError: there are no images, or a box is in one that is not counted.
     """
+    masks = {"AP": np.ones(matches.categories, bool)} if groups is None else _masks(groups, matches.categories)
+    whole = precision(matches)
+    drawn = resampled(matches, rng, list(masks.values()), images=images, resamples=resamples).mean(1)
+    return {name: interval(whole.mean(mask), line) for (name, mask), line in zip(masks.items(), drawn, strict=True)}
+
+
+def resampled(
+    matches: Matches,
+    rng: Rng,
+    groups: Sequence[npt.ArrayLike],
+    *,
+    images: int | None = None,
+    resamples: int = 1000,
+    area: int = 0,
+) -> Floats:
+    """AP of each resample of the images.
+
+    Two calls with equal generators and numbers of images draw the same images, whatever was found there, so that
+    differences are paired.
+
+    Args:
+        matches: from `match`.
+        rng: draws images.
+        groups: masks (K,), or positions, of categories whose mean is taken.
+        images: number of images; by default as many as the highest index says.
+        resamples: R.
+        area: position of the area.
+
+    Returns:
+        (groups, thresholds, R) means over categories; nan where none of a group has a truth.
+
+    Raises:
+        ConfigError: there are no images, or a box is in one that is not counted.
+    """
     found, truths = matches.detections, matches.truths
     least = 1 + int(max(found.image.max(initial=-1), truths.image.max(initial=-1)))
     n = least if images is None else images
     if n < max(least, 1):
         raise ConfigError(f"at least {max(least, 1)} images", f"got {n}", "Count all that were judged")
-    masks = {"AP": np.ones(matches.categories, bool)} if groups is None else _masks(groups, matches.categories)
-    whole = precision(matches)
-    drawn = np.zeros((len(masks), resamples))
-    for some in np.array_split(np.arange(resamples), max(1, resamples * max(len(found), 1) // 40_000_000)):
+    masks = list(_masks(dict(enumerate(groups)), matches.categories).values())
+    drawn = np.zeros((len(masks), len(matches.rules.thresholds), resamples))
+    cells = max(len(found), matches.categories, n, 1)
+    for some in np.array_split(np.arange(resamples), max(1, resamples * cells // _CELLS)):
         weights = rng.multinomial(n, np.full(n, 1.0 / n), size=len(some)).T.astype(np.float32)  # exact up to 2^24
-        drawn[:, some] = _resampled(matches, weights, list(masks.values()))
-    made = {}
-    for (name, mask), line in zip(masks.items(), drawn, strict=True):
-        made[name] = _interval(whole.mean(mask), line[np.isfinite(line)], resamples)
-    return made
+        drawn[:, :, some] = _resampled(matches, weights, masks, area)
+    return drawn
 
 
-def _interval(value: float | None, drawn: Floats, resamples: int) -> Interval:
+def interval(value: float | None, drawn: Floats, limits: tuple[float, float] = (0.0, 1.0)) -> Interval:
     """Percentiles of resamples around their mean, put around the value.
 
     AP reads the highest precision from each recall on, and resamples have higher peaks than the sample, so that their
     mean lies above it: what is wanted is their spread.
+
+    Args:
+        value: on the images as they are.
+        drawn: (R,) of the resamples; nan where there is none.
+        limits: that no such value can pass.
     """
-    if value is None or not len(drawn):
-        return Interval(value, None, None, resamples)
-    low, high = (np.percentile(drawn, [2.5, 97.5]) - drawn.mean() + value).clip(0.0, 1.0).tolist()
-    return Interval(value, low, high, resamples)
+    there = drawn[np.isfinite(drawn)]
+    if value is None or not len(there):
+        return Interval(value, None, None, len(drawn))
+    low, high = (np.percentile(there, [2.5, 97.5]) - there.mean() + value).clip(*limits).tolist()
+    return Interval(value, low, high, len(drawn))
 
 
-def _masks(groups: dict[str, npt.ArrayLike], categories: int) -> dict[str, npt.NDArray[np.bool_]]:
+def _masks(groups: Mapping[Any, npt.ArrayLike], categories: int) -> dict[Any, npt.NDArray[np.bool_]]:
     found = {}
     for name, group in groups.items():
         found[name] = np.zeros(categories, bool)
@@ -179,25 +218,23 @@ def _best_from_here(values: Floats, category: Ints) -> Floats:
     return found
 
 
-def _resampled(matches: Matches, weights: Any, masks: list[npt.NDArray[np.bool_]]) -> Floats:
-    """(groups, b) means of AP over thresholds and categories, with images that count `weights` (images, b) times."""
-    found, truths, counted = matches.detections, matches.truths, matches.counted[0]
+def _resampled(matches: Matches, weights: Any, masks: Sequence[npt.NDArray[np.bool_]], area: int = 0) -> Floats:
+    """(groups, thresholds, b) means of AP over categories, with images that count `weights` (images, b) times."""
+    found, truths, counted = matches.detections, matches.truths, matches.counted[area]
     there = truths.category[counted]
     order = np.argsort(there, kind="stable")
     positives = _summed(weights[truths.image[counted][order]], there[order], matches.categories)
     own = weights[found.image]
-    total, number = np.zeros((2, len(masks), weights.shape[1]))
+    each = np.stack(masks).astype(float)
+    number = each @ (positives > 0)
+    means = np.full((len(masks), len(matches.rules.thresholds), weights.shape[1]), np.nan)
     seen, tried = None, own
     for t in range(len(matches.rules.thresholds)):
-        hits, judged = _hits(matches, 0, t)
+        hits, judged = _hits(matches, area, t)
         if seen is None or not np.array_equal(seen, judged):  # as a rule all thresholds judge the same ones
             seen, tried = judged, np.cumsum(own * judged[:, None], 0, dtype=own.dtype)
-        average = _weighted_at(matches, hits, tried, own, positives)
-        for k, mask in enumerate(masks):
-            some = positives[mask] > 0
-            total[k] += np.where(some, average[mask], 0.0).sum(0)
-            number[k] += some.sum(0)
-    means: Floats = np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+        total = each @ _weighted_at(matches, hits, tried, own, positives)
+        np.divide(total, number, out=means[:, t], where=number > 0)
     return means
 
 
@@ -205,18 +242,34 @@ def _weighted_at(matches: Matches, hits: Ints, tried: Floats, own: Floats, posit
     """(K, b) average precision with weights, of which those that were judged are summed in `tried` (n, b)."""
     category = matches.detections.category[hits]
     average = np.zeros(positives.shape)
-    first, ends = matches.starts, np.searchsorted(category, np.arange(matches.categories + 1))
-    for k in np.unique(category).tolist():
-        some = hits[ends[k] : ends[k + 1]]
-        right = np.cumsum(own[some], 0)
-        judged = tried[some] - (tried[first[k] - 1] if first[k] else 0.0)
-        best = right / np.maximum(judged, 1e-9)
-        for at in range(len(some) - 2, -1, -1):
-            np.maximum(best[at], best[at + 1], out=best[at])
-        reached = np.floor(right * (100.0 / np.maximum(positives[k], 1.0)) + 1e-4) + (right > 0)
-        reached[1:] -= reached[:-1].copy()  # points of recall up to each; none before a weight
-        average[k] = np.einsum("hb,hb->b", best, reached) / len(RECALLS)
+    if not len(hits):
+        return average
+    starts = np.flatnonzero(np.r_[True, category[1:] != category[:-1]])
+    lengths = np.diff(np.r_[starts, len(hits)])
+    some = own[hits]
+    right = np.cumsum(some, 0, dtype=own.dtype)
+    right -= np.repeat(right[starts] - some[starts], lengths, 0)
+    first = matches.starts[category[starts]]
+    before = np.where(first[:, None] > 0, tried[np.maximum(first, 1) - 1], 0)
+    best = right / np.maximum(tried[hits] - np.repeat(before, lengths, 0), 1e-9)
+    _raise_from_here(best, category, starts, lengths)
+    reached = np.floor(right * (100.0 / np.maximum(positives[category], 1.0)) + 1e-4) + (right > 0)
+    points = reached.copy()  # points of recall up to each; none before a weight
+    points[1:] -= reached[:-1]
+    points[starts] = reached[starts]
+    average[category[starts]] = np.add.reduceat(best * points, starts, axis=0) / len(RECALLS)
     return average
+
+
+def _raise_from_here(best: Floats, category: Ints, starts: Ints, lengths: Ints) -> None:
+    """Make each row (n, b) the highest from it on, among the same category."""
+    for step in (1, 2, 4):
+        if len(best) > step:
+            same = (category[step:] == category[:-step])[:, None]
+            np.maximum(best[:-step], best[step:], out=best[:-step], where=same)
+    for k in np.flatnonzero(lengths > 8).tolist():
+        rows = best[starts[k] : starts[k] + lengths[k]][::-1]
+        np.maximum.accumulate(rows, axis=0, out=rows)
 
 
 def _summed(values: Floats, category: Ints, categories: int) -> Floats:
