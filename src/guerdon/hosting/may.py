@@ -7,13 +7,12 @@ from enum import StrEnum
 
 from guerdon.core.challenge import Visibility
 from guerdon.hosting.errors import NotAllowedError
-from guerdon.hosting.things import Actor, Contest, Person, Phase, Role, State, Submission
+from guerdon.hosting.things import Actor, Contest, Person, Phase, Project, Role, State, Submission
 
 
 class Action(StrEnum):
     """What can be asked for. The object each is about is named behind it."""
 
-    SEE_HOST = "see host"  # None
     INVITE = "invite"  # None
     SEE_PEOPLE = "see people"  # None
     SEE_PERSON = "see person"  # Person
@@ -129,11 +128,10 @@ def _may_submit(actor: Actor, thing: object) -> bool:
 
 
 def _annotates(actor: Actor, thing: object) -> bool:
-    return actor.role is Role.ANNOTATOR and thing is not None
+    return actor.role is Role.ANNOTATOR and isinstance(thing, Project)
 
 
 _RULES: dict[Action, Callable[[Actor, object], bool]] = {
-    Action.SEE_HOST: lambda actor, thing: True,
     Action.SEE_QUEUE: lambda actor, thing: actor.role is Role.ENTRANT,
     Action.SEE_PERSON: _self,
     Action.USE_TOKENS: _self,

@@ -176,8 +176,8 @@ class Queue:
             counts = int(fault is None or fault["whose"] == "solver")
             text = packed(fault) if fault else ""
             done = to.change(_FINISH, [state.value, text, counts, to.now, lease.submission, lease.token])
-            if not done:  # the same transaction may have gone through before its answer was lost
-                done = len(to.rows(_FINISHED, [lease.submission, lease.token]))
+            if not done and to.rows(_FINISHED, [lease.submission, lease.token]):
+                return True  # it is recorded already; the answer was lost on its way
             rows = [
                 _verdict_row(attempt, score, verdict, lease, bool(done))
                 for attempt, score in zip(attempts, verdict.scores, strict=True)

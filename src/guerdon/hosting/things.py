@@ -319,6 +319,29 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
+class Project:
+    """A set of items that people compare, two at a time.
+
+    Args:
+        id: random.
+        slug: its name in addresses.
+        title: for people.
+        question: what to look for.
+        rule: how the next pair is chosen: "information", "top", "uncertainty" or "random".
+        gold_share: share of an annotator's pairs that are gold questions, where there are any.
+        created: unix seconds.
+    """
+
+    id: str
+    slug: str
+    title: str
+    question: str
+    rule: str
+    gold_share: float
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Something that has changed; repeated changes of one thing come once.
 
