@@ -1,5 +1,6 @@
 """Hosting a contest: people, phases, limits, submissions, the queue, boards and comparisons. No pages."""
 
+from guerdon.hosting.compared import Item, Outcome, ShownPair, Side, Standing
 from guerdon.hosting.duplicates import Duplicate
 from guerdon.hosting.errors import HostingError, LimitError, NotAllowedError, NotFoundError
 from guerdon.hosting.host import Host
@@ -14,6 +15,7 @@ from guerdon.hosting.things import (
     Limits,
     Person,
     Phase,
+    Project,
     Role,
     Shown,
     State,
@@ -22,7 +24,35 @@ from guerdon.hosting.things import (
 )
 
 __all__ = [
-    "Action", "Actor", "Board", "BoardRow", "Change", "Contest", "Duplicate", "Host", "HostingError", "Lease",
-    "LimitError", "Limits", "NotAllowedError", "NotFoundError", "Person", "Phase", "QueueView", "Role", "Shown",
-    "State", "Submission", "Told", "Verdict", "Waiting", "may",
-]  # fmt: skip
+    "Action",
+    "Actor",
+    "Board",
+    "BoardRow",
+    "Change",
+    "Contest",
+    "Duplicate",
+    "Host",
+    "HostingError",
+    "Item",
+    "Lease",
+    "LimitError",
+    "Limits",
+    "NotAllowedError",
+    "NotFoundError",
+    "Outcome",
+    "Person",
+    "Phase",
+    "Project",
+    "QueueView",
+    "Role",
+    "Shown",
+    "ShownPair",
+    "Side",
+    "Standing",
+    "State",
+    "Submission",
+    "Told",
+    "Verdict",
+    "Waiting",
+    "may",
+]

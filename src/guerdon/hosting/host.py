@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from guerdon.hosting.board import Boards
+from guerdon.hosting.comparisons import Comparisons
 from guerdon.hosting.contests import Contests
 from guerdon.hosting.duplicates import Duplicate, Duplicates
 from guerdon.hosting.events import Events
@@ -28,6 +29,7 @@ class Host:
         contests: what is hosted.
         submissions: what was handed in.
         queue: what is to be judged.
+        comparisons: what people compare.
         ledger: where every attempt and verdict is recorded.
 
     >>> with Host.open("sqlite://") as host:
@@ -44,6 +46,7 @@ class Host:
         self._records = Records(self.store, self.contests, self._scores)
         self.submissions = Submissions(self.store, self.contests, self._records)
         self.queue = Queue(self.store, self.contests, self._records)
+        self.comparisons = Comparisons(self.store)
         self._boards = Boards(self.store, self.contests, self._scores)
         self._duplicates = Duplicates(self.store, self.contests, self._records)
         self._events = Events(self.store, self.contests)

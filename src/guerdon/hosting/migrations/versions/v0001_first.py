@@ -112,18 +112,27 @@ def _comparisons() -> None:
     op.create_table(
         "hosting_items",
         _seq(),
-        *_texts("project", "id", "prompt", "content", "media", "system", "group"),
+        *_texts("project", "id", "prompt", "content", "system", "group"),
         sa.UniqueConstraint("project", "id", name="hosting_items_once"),
     )
-    op.create_index("hosting_items_group", "hosting_items", ["project", "group"])
+    op.create_index("hosting_items_project", "hosting_items", ["project", "seq"])
     op.create_table(
         "hosting_pairs",
         _seq(),
         _id(),
-        *_texts("project", "first", "second", "annotator", "outcome", "gold"),
-        *_times("asked", "chosen", "undone"),
+        *_texts("project", "first", "second", "annotator", "gold"),
+        *_times("asked"),
     )
-    op.create_index("hosting_pairs_project", "hosting_pairs", ["project", "annotator"])
+    op.create_index("hosting_pairs_project", "hosting_pairs", ["project", "seq"])
+    op.create_table(
+        "hosting_choices",
+        _seq(),
+        *_texts("project", "pair", "annotator", "kind", "outcome"),
+        *_wholes("version"),
+        *_times("at"),
+        sa.UniqueConstraint("pair", "version", "kind", name="hosting_choices_once"),
+    )
+    op.create_index("hosting_choices_project", "hosting_choices", ["project", "seq"])
     op.create_table(
         "hosting_gold",
         _seq(),
