@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guerdon.cli import out
 from guerdon.cli.common import JsonOption, make_app
+
+if TYPE_CHECKING:
+    from guerdon.interop.contest_folder import Contest
 
 
 def app(name: str, arguments: list[str]) -> typer.Typer:
@@ -25,6 +29,7 @@ def import_contest(
     metric: Annotated[str, typer.Option(help="For Kaggle's tables: a metric of scikit-learn by name.")] = "",
     title: Annotated[str, typer.Option(help="For Kaggle's tables: its title.")] = "",
     lower: Annotated[bool, typer.Option("--lower-is-better", help="For Kaggle's tables with a metric.py.")] = False,
+    results: Annotated[bool, typer.Option("--results-only", help="Codabench: leave ingestion programs out.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Import a contest: its evaluator will run in the sandbox, its keys stay in the folder.
@@ -33,7 +38,7 @@ def import_contest(
     """
     from guerdon.interop.contests import import_contest as take
 
-    contest = take(file, out_folder, metric=metric, title=title, higher=False if lower else None)
+    contest = take(file, out_folder, metric=metric, title=title, higher=False if lower else None, results_only=results)
     if json:
         out.say_json(dataclasses.asdict(contest))
         return
@@ -46,4 +51,16 @@ def import_contest(
         console.print(out.clean(line), markup=False)
     for note in contest.notes:
         console.print(f"  note: {out.clean(note)}", markup=False)
-    console.print(f"Next: guerdon check {out_folder / 'challenge.py'}", markup=False)
+    console.print("Next:")
+    for line in _next(contest, out_folder / "challenge.py"):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def _next(contest: Contest, challenge: Path) -> list[str]:
+    """The commands that check it and open it, with the limits of the original."""
+    phases = [
+        ",".join([split.name, *(f"{name}={value}" for name, value in split.limits.items())]) for split in contest.splits
+    ]
+    create = ["guerdon", "contest", "create", contest.slug, "--challenge", str(challenge), "--title", contest.title]
+    create += [word for phase in phases for word in ("--phase", phase)]
+    return [f"guerdon check {shlex.quote(str(challenge))}", out.clean(shlex.join(create))]

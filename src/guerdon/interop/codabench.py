@@ -15,7 +15,7 @@ from typing import Any
 from guerdon.core.challenge import Visibility
 from guerdon.core.errors import ConfigError
 from guerdon.hosting.files import read_zip
-from guerdon.interop.contest_folder import Contest, Measure, Part, Split, refused, slug_of
+from guerdon.interop.contest_folder import Contest, Measure, Part, Split, limits_of, refused, slug_of
 from guerdon.interop.foreign_code import Code, read_code, yaml_of
 
 CONFIGS = ("competition.yaml", "competition.yml")
@@ -23,18 +23,15 @@ STOCK_IMAGE = "codalab/codalab-legacy"
 METADATA = ("metadata.yaml", "metadata.yml", "metadata")
 PLACES = {"program": "program", "input": "input", "output": "output", "predictions": "input/res"}
 LIMITS = {"max_submissions_per_day": "per_day", "max_submissions": "total"}
-NOT_TAKEN = {
-    "queue": "queue: it is judged by workers of its own",
-    "fact_sheet": "",
-}
 Files = dict[str, bytes]
 
 
-def read_codabench(files: Mapping[str, bytes]) -> tuple[Contest, Files, Files, Files]:
+def read_codabench(files: Mapping[str, bytes], *, results_only: bool = False) -> tuple[Contest, Files, Files, Files]:
     """Read a bundle.
 
     Args:
         files: of its zip, with `competition.yaml` at the top.
+        results_only: take it without its ingestion programs, for submissions of results.
 
     Returns:
         The contest; files of its scoring programs; keys; files for entrants.
@@ -48,7 +45,7 @@ def read_codabench(files: Mapping[str, bytes]) -> tuple[Contest, Files, Files, F
         raise ConfigError("a Codabench bundle of version 2", got, "Convert it on Codabench first")
     title = str(config.get("title") or "A Codabench competition")
     tasks = {task.get("index"): task for task in _rows(config, "tasks")}
-    problems = _beyond(config, tasks.values())
+    problems = _beyond(config, tasks.values(), results_only)
     if problems:
         raise refused("a Codabench bundle", problems)
     program: Files = {}
@@ -68,14 +65,15 @@ def read_codabench(files: Mapping[str, bytes]) -> tuple[Contest, Files, Files, F
     return contest, program, keys, _public(config, files)
 
 
-def _beyond(config: Mapping[str, Any], tasks: Any) -> list[str]:
-    problems = [why for name, why in NOT_TAKEN.items() if config.get(name) and why]
+def _beyond(config: Mapping[str, Any], tasks: Any, results_only: bool) -> list[str]:
+    problems = ["queue: it is judged by workers of its own"] if config.get("queue") else []
     image = str(config.get("docker_image") or STOCK_IMAGE)
     if not image.startswith(STOCK_IMAGE):
         problems.append(f"docker_image: {image!r} is a Docker image of its own"[:150])
     for task in tasks:
-        if task.get("ingestion_program"):
-            problems.append(f"task {task.get('index')}: ingestion_program runs submissions of code")
+        if task.get("ingestion_program") and not results_only:
+            what = "ingestion_program runs submissions of code (--results-only leaves it out)"
+            problems.append(f"task {task.get('index')}: {what}")
         if not task.get("scoring_program"):
             problems.append(f"task {task.get('index')}: there is no scoring_program")
         if isinstance(task.get("key"), str):
@@ -175,7 +173,7 @@ def _split(
         measures=measures,
         parts=tuple(parts[index] for index in wanted),
         file_types=(".zip",),
-        limits={ours: int(phase[theirs]) for theirs, ours in LIMITS.items() if type(phase.get(theirs)) is int},
+        limits=limits_of(phase, LIMITS),
         opens=str(phase.get("start") or ""),
         closes=str(phase.get("end") or ""),
     )
@@ -187,6 +185,8 @@ def _notes(config: Mapping[str, Any], code: Code) -> tuple[str, ...]:
         notes.append(f"Not used: docker_image {str(config['docker_image'])[:80]!r}; the packages of this machine are")
     if any(phase.get("auto_migrate_to_this_phase") for phase in _rows(config, "phases")):
         notes.append("Not taken over: auto_migrate_to_this_phase; entrants hand in to each phase")
+    if any(task.get("ingestion_program") for task in _rows(config, "tasks")):
+        notes.append("Left out: ingestion programs; only results can be handed in")
     for name in ("fact_sheet", "solutions", "enable_detailed_results"):
         if config.get(name):
             notes.append(f"Not taken over: {name}")

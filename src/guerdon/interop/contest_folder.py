@@ -227,6 +227,12 @@ def digest_of(files: Mapping[str, bytes]) -> str:
     return digest([[name, hashlib.sha256(data).hexdigest()] for name, data in sorted(files.items())])
 
 
+def limits_of(phase: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, int]:
+    """The limits of submissions that a phase names: theirs to ours."""
+    found = {ours: phase.get(theirs) for theirs, ours in names.items()}
+    return {name: value for name, value in found.items() if type(value) is int and value > 0}
+
+
 def fingerprint_of(folder: Path) -> str:
     """What two copies of a contest share, wherever they are."""
     parts = {name: digest_of(files_below(folder / name)).encode() for name in ("program", "keys", "public")}

@@ -14,7 +14,13 @@ CAPS = ArchiveCaps(packed=512 << 20, total=1 << 30)
 
 
 def import_contest(
-    source: Path, out: Path, *, metric: str = "", title: str = "", higher: bool | None = None
+    source: Path,
+    out: Path,
+    *,
+    metric: str = "",
+    title: str = "",
+    higher: bool | None = None,
+    results_only: bool = False,
 ) -> Contest:
     """Write a contest's folder.
 
@@ -24,6 +30,7 @@ def import_contest(
         metric: for Kaggle's tables, the name of a metric of scikit-learn.
         title: instead of its own.
         higher: for Kaggle's `metric.py`, whether more is better.
+        results_only: take a Codabench bundle without its ingestion programs.
 
     Returns:
         What was imported, with notes on what was left out.
@@ -36,7 +43,7 @@ def import_contest(
         if any(name in files for name in evalai.CONFIGS):
             contest, program, keys, public = evalai.read_evalai(files)
         elif any(name in files for name in codabench.CONFIGS):
-            contest, program, keys, public = codabench.read_codabench(files)
+            contest, program, keys, public = codabench.read_codabench(files, results_only=results_only)
         elif any(name.rpartition("/")[2].startswith("solution") and name.endswith(".csv") for name in files):
             name = title or source.stem.replace("-", " ").replace("_", " ")
             contest, program, keys, public = kaggle.read_kaggle(files, metric, title=name, higher=higher)

@@ -14,7 +14,7 @@ from typing import Any
 from guerdon.core.challenge import Visibility
 from guerdon.core.errors import ConfigError
 from guerdon.hosting.files import read_zip
-from guerdon.interop.contest_folder import Contest, Measure, Part, Split, refused, slug_of
+from guerdon.interop.contest_folder import Contest, Measure, Part, Split, limits_of, refused, slug_of
 from guerdon.interop.foreign_code import Code, entry_of, read_code, yaml_of
 
 CONFIGS = ("challenge_config.yaml", "challenge_config.yml")
@@ -144,7 +144,7 @@ def _split(
         measures=measures,
         parts=(part,),
         file_types=tuple(word.strip().lower() for word in types.split(",") if word.strip().startswith(".")),
-        limits={ours: int(phase[theirs]) for theirs, ours in LIMITS.items() if type(phase.get(theirs)) is int},
+        limits=limits_of(phase, LIMITS),
         opens=str(phase.get("start_date") or ""),
         closes=str(phase.get("end_date") or ""),
     )
@@ -169,6 +169,11 @@ def _notes(config: Mapping[str, Any], code: Code) -> tuple[str, ...]:
     for name, what in (("allowed_email_domains", "who may enter"), ("blocked_email_domains", "who may not enter")):
         if config.get(name):
             notes.append(f"Not taken over: {name} ({what}); invite entrants yourself")
+    for phase in map(_as_mapping, _list(config, "challenge_phases")):
+        if phase.get("leaderboard_public") is False or phase.get("is_public") is False:
+            notes.append(
+                f"Phase {phase.get('codename')} was not public; close it with visibility=sealed if it shall be"
+            )
     if any(_as_mapping(each).get("max_submissions_per_month") for each in _list(config, "challenge_phases")):
         notes.append("Not taken over: max_submissions_per_month; there are limits by day and in total")
     return tuple(notes)

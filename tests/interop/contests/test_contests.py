@@ -229,6 +229,13 @@ def test_what_a_bundle_needs_besides_is_refused_by_name(tmp_path: Path, old: str
         imported(tmp_path, made.codabench(config=made.CODABENCH_CONFIG.replace(old, new)))
 
 
+def test_a_bundle_for_code_can_be_taken_for_results(tmp_path: Path) -> None:
+    config = made.CODABENCH_CONFIG.replace("    name: First", "    ingestion_program: ingestion/")
+    (tmp_path / "x.zip").write_bytes(made.codabench(config=config))
+    contest = import_contest(tmp_path / "x.zip", tmp_path / "out", results_only=True)
+    assert "Left out: ingestion programs; only results can be handed in" in contest.notes
+
+
 @pytest.mark.parametrize("command", ["bash run.sh", "python3 score.py; rm -rf /", "./score.py", "python3 -m score"])
 def test_a_scoring_program_that_is_not_python_is_refused(tmp_path: Path, command: str) -> None:
     with pytest.raises(ConfigError, match="not by python FILE"):
