@@ -15,7 +15,8 @@ import pytest
 from guerdon.core.errors import ConfigError
 from guerdon.core.rng import stream
 from guerdon.vision.detections import AREAS, Detections, Matches, Rules, Truths, match
-from guerdon.vision.precision import bootstrap, precision
+from guerdon.vision.precision import precision
+from guerdon.vision.resampling import bootstrap, prepared
 
 HERE = Path(__file__).parent
 IMAGES, CATEGORIES = 6, 4
@@ -103,24 +104,20 @@ def matched(seed: int, case: Any) -> Matches:
 
 
 def test_resamples_that_draw_every_image_once_are_the_estimate(case: Any) -> None:
-    from guerdon.vision.precision import _resampled
-
     some = matched(7, case)
     whole = precision(some).mean()
     assert whole is not None
-    drawn = _resampled(some, np.ones((IMAGES, 2), np.float32), [np.ones(CATEGORIES, bool)])
+    drawn = prepared(some, IMAGES).means(np.ones((2, IMAGES), np.float32), np.ones((1, CATEGORIES), bool))
     np.testing.assert_allclose(drawn.mean(1), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", [3, 7, 11])
 def test_a_resample_equals_the_precision_of_images_that_are_there_twice(case: Any, seed: int) -> None:
-    from guerdon.vision.precision import _resampled
-
     truths, found = case(seed)
     found["score"] = found["score"] + np.random.default_rng(seed).random(len(found["score"])) * 1e-3  # no ties
     weights = np.array([2, 0, 1, 3, 0, 0])
     some = match(*columns(truths, found), CATEGORIES, Rules())
-    drawn = _resampled(some, weights[:, None].astype(np.float32), [np.ones(CATEGORIES, bool)])[0].mean(0)[0]
+    drawn = prepared(some, IMAGES).means(weights[None].astype(np.float32), np.ones((1, CATEGORIES), bool))[0].mean(0)[0]
 
     def repeated(table: dict[str, Any]) -> dict[str, Any]:
         kept = [(k, copy) for k, image in enumerate(table["image"]) for copy in range(weights[image])]
@@ -133,6 +130,24 @@ def test_a_resample_equals_the_precision_of_images_that_are_there_twice(case: An
     assert drawn == pytest.approx(
         whole.mean(), abs=2e-3
     )  # copies of a detection tie; a tie may end between two recalls
+
+
+def test_resamples_do_not_depend_on_how_many_are_computed_at_once(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from guerdon.vision import resampling
+
+    some = matched(7, case)
+    groups = [np.ones(CATEGORIES, bool), np.array([1, 2])]
+    once = resampling.resampled(some, stream(3, "x"), groups, resamples=50)
+    monkeypatch.setattr(resampling, "_CELLS", 1)
+    np.testing.assert_array_equal(resampling.resampled(some, stream(3, "x"), groups, resamples=50), once)
+
+
+@pytest.mark.parametrize("area", range(len(AREAS)))
+def test_a_resample_in_which_each_image_is_there_once_has_the_precision_of_each_area(case: Any, area: int) -> None:
+    for seed in range(20, 32):
+        some = match(*columns(*case(seed)), CATEGORIES, Rules(areas=tuple(AREAS), most=20))
+        told = prepared(some, IMAGES, area).means(np.ones((1, IMAGES), np.float32), np.eye(CATEGORIES, dtype=bool))
+        np.testing.assert_allclose(told[:, :, 0].T, precision(some).average[area], atol=1e-6)
 
 
 def test_the_interval_holds_the_estimate_and_shrinks_with_images() -> None:

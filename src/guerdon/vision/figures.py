@@ -18,7 +18,8 @@ from guerdon.core.rng import stream
 from guerdon.vision.coco import Labels
 from guerdon.vision.detections import Detections, Matches, Rules, match
 from guerdon.vision.hierarchy import Tree, with_kinds
-from guerdon.vision.precision import Interval, Precision, interval, precision, resampled
+from guerdon.vision.precision import Precision, precision
+from guerdon.vision.resampling import Interval, interval, resampled
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 BASE_SHARE, NOVEL_SHARE = 0.25, 0.75
