@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from guerdon.bench.visibility import Ladder
@@ -45,6 +45,7 @@ class _Best:
     low: float | None
     high: float | None
     number: int
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -56,7 +57,8 @@ class _View:
     teams: dict[str, set[int]] = field(default_factory=dict)
     means: dict[int, float | None] = field(default_factory=dict)
     released: dict[str, list[_Best]] = field(default_factory=dict)
-    bests: dict[tuple[str, bool], tuple[_Best | None, int]] = field(default_factory=dict)
+    bests: dict[tuple[str, bool], _Best | None] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 class Boards:
@@ -80,11 +82,11 @@ class Boards:
         names = team_names(self._store)
         with self._guard:
             view = self._view(found, where)
-            counted = {team: self._entries(view, numbers) for team, numbers in view.teams.items()}
+            counted = {team: self._entries(view, team) for team in view.teams}
             if where.visibility is Visibility.SEALED and not where.revealed:
                 rows = _covered(counted, names, actor)
             else:
-                bests = {team: self._best(view, found, where, team)[0] for team in view.teams}
+                bests = {team: self._best(view, found, where, team) for team in view.teams}
                 rows = self._ranked(actor, found, where, view, bests, counted, names)
         return Board(found.slug, where.name, where.visibility, where.revealed, rows, sum(counted.values()))
 
@@ -107,7 +109,9 @@ class Boards:
             view.means[step] = None if values is None else mean(values)
         for team in {view.known[step].team for step in [*fresh, *touched]}:
             view.released.pop(team, None)
-            view.bests = {name: kept for name, kept in view.bests.items() if name[0] != team}
+            view.counts.pop(team, None)
+            for revealed in (False, True):
+                view.bests.pop((team, revealed), None)
         return view
 
     def _read_submissions(self, view: _View, key: tuple[str, str]) -> set[int]:
@@ -133,28 +137,30 @@ class Boards:
             if not view.known[number].cancelled and view.means.get(number) is not None
         ]
 
-    def _entries(self, view: _View, numbers: Iterable[int]) -> int:
-        return len(self._standing(view, numbers))
+    def _entries(self, view: _View, team: str) -> int:
+        """How many submissions of a team stand."""
+        if team not in view.counts:
+            view.counts[team] = len(self._standing(view, view.teams[team]))
+        return view.counts[team]
 
-    def _best(self, view: _View, contest: Contest, phase: Phase, team: str) -> tuple[_Best | None, int]:
+    def _best(self, view: _View, contest: Contest, phase: Phase, team: str) -> _Best | None:
         key = (team, phase.revealed)
         if key not in view.bests:
-            standing = self._standing(view, view.teams[team])
             if phase.visibility is Visibility.AGGREGATE and not phase.revealed:
                 shown = [each for each in self._ladder(view, contest, phase, team) if _stands(view, each)]
-                best = shown[-1] if shown else None
+                view.bests[key] = shown[-1] if shown else None
             else:
-                best = self._exact(view, contest, phase, _eligible(standing, phase))
-            view.bests[key] = (best, len(standing))
+                standing = _eligible(self._standing(view, view.teams[team]), phase)
+                view.bests[key] = self._exact(contest, phase, view, standing)
         return view.bests[key]
 
-    def _exact(self, view: _View, contest: Contest, phase: Phase, standing: Sequence[_Known]) -> _Best | None:
+    def _exact(self, contest: Contest, phase: Phase, view: _View, standing: Sequence[_Known]) -> _Best | None:
         if not standing:
             return None
         top = max(standing, key=lambda each: (view.means[each.number] or 0.0, -each.number))
         posed = self._contests.posed(contest, phase)
         shown = self._scores.shown(phase.run, top.number, len(posed.vault.tasks), posed.floor)
-        return None if shown is None else _Best(shown.value, shown.low, shown.high, top.number)
+        return None if shown is None else _Best(shown.value, shown.low, shown.high, top.number, shown.parts)
 
     def _ladder(self, view: _View, contest: Contest, phase: Phase, team: str) -> list[_Best]:
         """What was released to a team, in order: withdrawn submissions too, since what is known stays known."""
@@ -174,7 +180,6 @@ class Boards:
         counted: dict[str, int], names: dict[str, str],
     ) -> list[BoardRow]:  # fmt: skip
         exact = may(actor, Action.SEE_SCORES, phase) and (phase.visibility is Visibility.OPEN or phase.revealed)
-        posed = self._contests.posed(contest, phase)
         told = {team: best for team, best in bests.items() if best is not None}
         order = sorted(told, key=lambda team: (-told[team].value, told[team].number))
         lows = sorted(best.low for best in told.values() if best.low is not None)
@@ -196,7 +201,7 @@ class Boards:
                     at=known.created,
                     submission=known.id if own or may(actor, Action.RUN_CONTEST, contest) else "",
                     own=own,
-                    parts=self._scores.parts(phase.run, best.number) if exact and posed.single else {},
+                    parts=best.parts if exact else {},
                 )
             )
         left = {team: counted[team] for team in counted if team not in told and counted[team]}

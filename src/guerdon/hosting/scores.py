@@ -15,6 +15,7 @@ from guerdon.hosting.things import Shown
 from guerdon.ledger.codec import loads, pack, unpack
 from guerdon.ledger.estimates import mean_interval
 
+PAGE = 100_000
 Item = tuple[float | None, str | None]
 """A value, or whose fault it is that there is none."""
 
@@ -45,13 +46,19 @@ class Scores:
                 found = self._store.rows("SELECT seq FROM runs WHERE id = ?", [pack(run)])
                 self._runs[run] = Run(int(found[0][0]))
             known = self._runs[run]
-            rows = self._store.rows(_NEW, [known.seq, known.last])
-            for seq, step, place, value, whose in rows:
-                known.items.setdefault(step, {})[place] = (value, whose)
-                known.order.setdefault(step, seq)
-                known.changed.add(step)
-                known.last = seq
+            newest = int(self._store.rows("SELECT COALESCE(MAX(seq), 0) FROM verdicts")[0][0])
+            while known.last < newest:
+                known.last = self._page(known, newest)
             return known
+
+    def _page(self, known: Run, newest: int) -> int:
+        """Take in a page of verdicts of any run; returns how far it goes."""
+        until = min(known.last + PAGE, newest)
+        for seq, step, place, value, whose in self._store.rows(_NEW, [known.last, until, known.seq]):
+            known.items.setdefault(step, {})[place] = (value, whose)
+            known.order.setdefault(step, seq)
+            known.changed.add(step)
+        return until
 
     def values(self, run: str, step: int, count: int, floor: float) -> list[float] | None:
         """The values of a submission's items; `None` while one is not known and the entrant is not to blame."""
@@ -107,9 +114,10 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-_NEW = (
-    "SELECT v.seq, a.step, a.place, v.value, v.whose FROM verdicts v JOIN attempts a ON a.seq = v.attempt "
-    "WHERE a.run = ? AND v.seq > ? AND v.superseded = 0 ORDER BY v.seq"
+_NEW = (  # the inner query first, whatever a planner thinks: it is short, while the attempts of a run are many
+    "SELECT v.seq, a.step, a.place, v.value, v.whose FROM (SELECT seq, attempt, value, whose FROM verdicts "
+    f"WHERE seq > ? AND seq <= ? AND superseded = 0 ORDER BY seq LIMIT {PAGE}) v "
+    "JOIN attempts a ON a.seq = v.attempt WHERE a.run = ? ORDER BY v.seq"
 )
 _SCORE = (
     "SELECT v.score FROM verdicts v JOIN attempts a ON a.seq = v.attempt "
