@@ -13,7 +13,7 @@ def main(files, call):
         for name, data in files.items():
             path = os.path.join(root, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            if name.endswith(".py"):
+            if name.startswith("program/") and name.endswith(".py"):
                 for quote in (b"'", b'"'):
                     data = data.replace(quote + b"/app/", quote + root.encode() + b"/")
             with open(path, "wb") as file:

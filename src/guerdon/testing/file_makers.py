@@ -134,6 +134,21 @@ def npy(header: str, data: bytes = b"", version: bytes = b"\1\0") -> bytes:
     return b"\x93NUMPY" + version + struct.pack("<H", len(text)) + text + data
 
 
+def tar_of_pax(text: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    """A tar whose extended header says this of the next member."""
+    head = member("pax", kind)
+    record = b"%d %s\n" % (len(text) + 4, text)
+    head.size = len(record)
+    return head.tobuf(tarfile.GNU_FORMAT) + record.ljust(512, b"\0") + tar_of("a.txt")()
+
+
+def hidden_tar() -> bytes:
+    """A tar with a folder that says it has content, in which a header hides from whoever skips it."""
+    head = member("folder", tarfile.DIRTYPE)
+    head.size = 1024
+    return head.tobuf(tarfile.GNU_FORMAT) + tar_of_pax(b"size=-1024")
+
+
 def array_file(header: Mapping[str, object], data: bytes = b"") -> Callable[[], bytes]:
     """A `.npy` file with this header."""
     return lambda: npy(repr(dict(header)), data)

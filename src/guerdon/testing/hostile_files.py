@@ -38,6 +38,7 @@ from guerdon.hosting.files import (
 from guerdon.testing.file_makers import (
     PICKLE,
     array_file,
+    hidden_tar,
     lying_size,
     many,
     member,
@@ -46,6 +47,7 @@ from guerdon.testing.file_makers import (
     patched,
     png,
     tar_of,
+    tar_of_pax,
     tar_says,
     tarred,
     tensor,
@@ -242,6 +244,12 @@ TARS = [
     FileRow(id="G4n", title="no tar at all", kind="tar", make=lambda: b"hello" * 200, says=("header 1",)),
     FileRow(id="G4o", title="a name twice", kind="tar",
             make=lambda: tarred((member("a"), b"1"), (member("a"), b"2")), says=("'a' twice",)),
+    FileRow(id="G4q", title="a negative size in an extended header", kind="tar",
+            make=lambda: tar_of_pax(b"size=-1024"), says=("header 1 tells a size",)),
+    FileRow(id="G4r", title="the same, hidden in a folder's content", kind="tar", make=hidden_tar,
+            says=("'folder/' has content",)),
+    FileRow(id="G4s", title="the same, in a header for all", kind="tar",
+            make=lambda: tar_of_pax(b"size=-1024", tarfile.XGLTYPE), says=("header 1 tells a size",)),
     FileRow(id="G4p", title="an honest one, gzipped", kind="tar", make=lambda: gzip.compress(tar_of("a.txt")()),
             means=["a.txt"]),
 ]  # fmt: skip

@@ -127,3 +127,23 @@ def test_a_safe_name_stays_below_its_folder(name: str) -> None:
     root = Path("/root/of/all")
     assert root in (root / plain).parents
     assert ".." not in Path(plain).parts
+
+
+@pytest.mark.parametrize("size", [0, 1, 262_144, 262_145, 3_000_000])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_file_of_any_size_comes_out_as_it_went_in(size: int, method: int, tmp_path: Path) -> None:
+    data = (bytes(range(256)) * (size // 256 + 1))[:size]
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", method) as made:
+        made.writestr("x", data)
+    caps = ArchiveCaps(ratio=10_000)
+    assert read_zip(path, caps).read("x") == data
+    assert read_zip(path.read_bytes(), caps).read("x") == data
+    assert max((len(piece) for piece in read_zip(path, caps).chunks("x")), default=0) <= 262_144
+
+
+def test_the_directory_is_read_once_for_all_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading it for each would make the ten thousandth file cost ten thousand entries."""
+    archive = read_zip(zipped({f"{k}": b"%d" % k for k in range(300)}))
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    assert [archive.read(name) for name in archive] == [b"%d" % k for k in range(300)]

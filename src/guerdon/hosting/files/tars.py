@@ -41,6 +41,10 @@ _KINDS = {
 }
 
 
+_TEXTS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+"""Headers that are followed by text about the next one."""
+
+
 def read_tar(source: Source, caps: ArchiveCaps | None = None, where: str = "the tar") -> Archive:
     """Open a tar archive that a stranger made, gzipped or not. It is held in a temporary file while in use.
 
@@ -136,16 +140,36 @@ def _walk(file: IO[bytes], caps: ArchiveCaps, where: str) -> None:
             raise _damaged(where, f"header {count + 1}: {error}") from None
         if told not in sums or size < 0:
             raise _damaged(where, f"header {count + 1} is not one")
-        kind = block[156:157]
-        if kind in (b"x", b"g", b"X", b"L", b"K") and size > HEADER_TEXT:
-            raise too_large(f"short headers in {where}", f"header {count + 1} has {size:,} bytes", PACK_AGAIN)
         count += 1
+        _check_header(file, block, size, f"header {count}", where)
         if count > 3 * caps.entries:
             raise too_large(f"at most {caps.entries:,} entries in {where}", "there are more", "Hand in fewer files")
         if size > caps.total:
             raise too_large(f"at most {caps.total:,} bytes in {where}", f"header {count} says {size:,}", "Shorten it")
-        if kind not in (tarfile.SYMTYPE, tarfile.LNKTYPE):
-            file.seek((size + BLOCK - 1) // BLOCK * BLOCK, 1)
+        file.seek((size + BLOCK - 1) // BLOCK * BLOCK, 1)
+
+
+def _check_header(file: IO[bytes], block: bytes, size: int, which: str, where: str) -> None:
+    """Refuse where `tarfile` would go another way than this walk: kinds but files and folders, sizes told twice.
+
+    An extended header with a negative size sends some versions of `tarfile` round in circles.
+    """
+    kind, name = block[156:157], block[:100].split(b"\0")[0]
+    if kind in _TEXTS:
+        if size > HEADER_TEXT:
+            raise too_large(f"short headers in {where}", f"{which} has {size:,} bytes", PACK_AGAIN)
+        text = file.read(size)
+        file.seek(-len(text), 1)
+        if kind in (tarfile.XHDTYPE, tarfile.XGLTYPE) and (b" size=" in text or b" GNU.sparse" in text):
+            raise FileProblemError(f"plain headers in {where}", f"{which} tells a size of its own", PACK_AGAIN)
+        return
+    shown = quoted(name.decode("utf-8", "replace"))
+    if kind not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE):
+        what = _KINDS.get(kind, f"of type {kind!r}")
+        raise FileProblemError(f"{where} holds files and folders", f"{shown} is {what}", PACK_AGAIN)
+    folder = kind == tarfile.DIRTYPE or (kind == tarfile.AREGTYPE and name.endswith(b"/"))
+    if folder and size:
+        raise _damaged(where, f"the folder {shown} has content")
 
 
 def _members(file: IO[bytes], caps: ArchiveCaps, where: str) -> dict[str, tarfile.TarInfo]:
