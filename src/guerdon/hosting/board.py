@@ -170,7 +170,7 @@ class Boards:
             steps = sorted((run.order[n], n) for n in view.teams[team] if view.means.get(n) is not None)
             submitted = [(n, self._scores.values_now(run, n, count, posed.floor) or []) for _, n in steps]
             climb = _climb_single if count == 1 else _climb
-            view.released[team] = climb(submitted, phase.step)
+            view.released[team] = climb(submitted, phase.step or 0.0)
         return view.released[team]
 
     # ── ranks ───────────────────────────────────────────────────────────────────────────────────────────────────

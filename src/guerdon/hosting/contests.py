@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
 from guerdon.core.challenge import Challenge, Visibility
 from guerdon.core.errors import did_you_mean
 from guerdon.core.plain import Json, digest
 from guerdon.core.recipe import identity, recipe
+from guerdon.core.reward import Reward
 from guerdon.hosting.challenges import Posed, challenge_of, reference
 from guerdon.hosting.errors import HostingError, NotFoundError
 from guerdon.hosting.may import Action, ensure, may
@@ -19,6 +21,7 @@ from guerdon.hosting.store import Store, Writer, new_id, pack, packed, unpack, u
 from guerdon.hosting.things import Actor, Contest, Limits, Phase
 from guerdon.ledger import RunRow
 
+STEP = 0.005
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _OPENNESS = (Visibility.SEALED, Visibility.AGGREGATE, Visibility.OPEN)
 _CONTEST = "id, slug, title, ref, rules, created, public"
@@ -214,7 +217,14 @@ def _checked(phase: Phase, challenge: Challenge, place: int) -> Phase:
         raise HostingError("a phase that opens before it closes", f"{phase.name} does not", "Correct its times")
     if not 0 < len(phase.name) <= 60 or not phase.name.isprintable():
         raise HostingError("a phase's name of 1 to 60 printable characters", f"got {len(phase.name)}", "Shorten it")
-    return replace(phase, split=split, visibility=visibility, place=place)
+    step = _step(challenge) if phase.step is None else phase.step
+    return replace(phase, split=split, visibility=visibility, place=place, step=step)
+
+
+def _step(challenge: Challenge) -> float:
+    """How much better a single score must be to be released, on the scale of the judge."""
+    low, high = cast(Reward, challenge.judge).range
+    return STEP * (high - low if math.isfinite(high - low) else 1.0)
 
 
 def _phase(row: Sequence[Any], now: float) -> Phase:

@@ -117,7 +117,8 @@ class Phase:
         visibility: what entrants are told; that of the challenge's split by default, and never more than it.
         limits: how much may be submitted.
         reveal: when scores are shown: "manual" (by `reveal`), "close" (when it closes), or unix seconds.
-        step: a new best of a single-item aggregate split is released only if it is better by more than this.
+        step: a new best of a single-item aggregate split is released only if it is better by more than this; by default
+            1/200 of the judge's range.
         closed: filled in: takes no more submissions.
         revealed: filled in: its scores may be seen.
         run: filled in: id of its run in the ledger.
@@ -131,7 +132,7 @@ class Phase:
     visibility: Visibility | None = None
     limits: Limits = Limits()
     reveal: Literal["manual", "close"] | float = "manual"
-    step: float = 0.005
+    step: float | None = None
     closed: bool = False
     revealed: bool = False
     run: str = ""
