@@ -14,7 +14,7 @@ pytest.importorskip("PIL")
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("brains")
-    main(["make", str(folder), "--images", "60", "--vertices", "40", "--size", "56", "--subjects", "2"])
+    main(["make", str(folder), "--images", "60", "--vertices", "40", "--size", "112", "--subjects", "2"])
     return folder
 
 
@@ -40,7 +40,7 @@ def test_a_made_brain_is_read_back_in_order(root):
 
 def test_responses_are_those_of_sessions_and_repeats_by_hand(tmp_path):
     made = brains.recording(
-        "subj07", tmp_path / "raw", images=30, vertices=6, seed=5, make=lambda n, r: brains.blobs(n, 56, 5, r)
+        "subj07", tmp_path / "raw", images=30, vertices=6, seed=5, make=lambda n, r: brains.blobs(n, 112, 5, r)
     )
     subject = prepare(made, tmp_path)
     scored = np.empty_like(made.betas["lh"])
@@ -73,7 +73,7 @@ def test_shared_images_are_kept_for_testing_only_when_seen_three_times_at_the_en
 
 def test_entrants_are_given_no_test_responses(tmp_path):
     made = brains.recording(
-        "subj01", tmp_path / "raw", images=30, vertices=6, seed=5, make=lambda n, r: brains.blobs(n, 56, 5, r)
+        "subj01", tmp_path / "raw", images=30, vertices=6, seed=5, make=lambda n, r: brains.blobs(n, 112, 5, r)
     )
     subject = prepare(made, tmp_path / "public", hide_test=True)
     assert not (subject.folder / "test_split" / "test_fmri").exists()

@@ -30,10 +30,9 @@ PICTURES = (
     "gravel.png", "horse.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "page.png", "retina.jpg",
 )  # fmt: skip
 """Pictures that scikit-image ships; each is a category."""
-FREQUENCIES = (0.06, 0.12, 0.24)
-"""Of the early region's filters, in cycles per pixel of a picture of 56 pixels."""
+FREQUENCIES = (9.0, 18.0, 36.0)
+"""Of the early region's filters, in cycles per picture (source: three of them; which ones is ours)."""
 ORIENTATIONS = 4
-GRID = 56
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,15 +91,18 @@ def blobs(count: int, size: int, kinds: int, rng: Rng) -> Stimuli:
 
 def early(images: Bytes, vertices: int, rng: Rng) -> Table:
     """Responses (N, vertices) of Gabor energy in Gaussian receptive fields, standardised."""
-    energy = gabor_energy(shrunk(grey(images), GRID), FREQUENCIES, ORIENTATIONS)
-    y, x = np.mgrid[0:GRID, 0:GRID] / GRID
+    side = images.shape[1]
+    energy = gabor_energy(grey(images), tuple(each / side for each in FREQUENCIES), ORIENTATIONS)
+    count, filters, grid = len(energy), energy.shape[1], side // 2
+    halved = shrunk(energy.reshape(-1, side, side), grid)
+    y, x = np.mgrid[0:grid, 0:grid] / grid
     centres, widths = rng.uniform(0.2, 0.8, (vertices, 2)), rng.uniform(0.08, 0.2, vertices)
     distance = (y[None] - centres[:, 0, None, None]) ** 2 + (x[None] - centres[:, 1, None, None]) ** 2
     field = np.exp(-distance / (2 * widths[:, None, None] ** 2)).reshape(vertices, -1)
     field /= field.sum(1, keepdims=True)
-    pooled = energy.reshape(*energy.shape[:2], -1) @ field.T.astype(np.float32)
+    pooled = halved.reshape(count, filters, -1) @ field.T.astype(np.float32)
     pooled /= pooled.std((0, 2), keepdims=True) + 1e-9
-    tuning = rng.gamma(0.5, 1.0, (pooled.shape[1], vertices))
+    tuning = rng.gamma(0.5, 1.0, (filters, vertices))
     return standardised(np.einsum("nkv,kv->nv", pooled, tuning))
 
 

@@ -130,9 +130,9 @@ def gabor_energy(pictures: Table, frequencies: Sequence[float], orientations: in
         frequency, angle = frequencies[k // orientations], math.pi * (k % orientations) / orientations
         along = x * math.cos(angle) + y * math.sin(angle)
         across = y * math.cos(angle) - x * math.sin(angle)
+        passed = np.exp(-((along - frequency) ** 2 + across**2) / (2 * (frequency / 3) ** 2)).astype(np.float32)
         # One side of the spectrum only: the real and imaginary parts are the pair in quadrature.
-        filtered = ifft2(spectrum * np.exp(-((along - frequency) ** 2 + across**2) / (2 * (frequency / 3) ** 2)))
-        found[:, k] = np.abs(filtered)
+        found[:, k] = np.abs(ifft2(spectrum * passed))
     return found
 
 
