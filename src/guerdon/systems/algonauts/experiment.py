@@ -89,8 +89,8 @@ class Layers(Experiment):
     summary: ClassVar[str] = (
         "600 crops of the 15 pictures that scikit-image ships, 480 to train and 120 to test. 150 early vertices pool "
         "Gabor energy in receptive fields, 150 late ones are tuned to the picture that a crop is of; ratios of signal "
-        "to noise ~ Gamma(4, 0.15), 1 to 3 repeats. Layers of EfficientNet-Lite0 after blocks 0, 2, 4, 10 and 15, "
-        "60 components; all layers at once by least squares. Crops of one picture are on both sides: the late region is "
+        "to noise ~ Gamma(4, 0.15), 1 to 3 repeats. Layers of EfficientNet-Lite0 after blocks 0, 2, 4, 10 and 15, 60 "
+        "components; all layers at once by least squares. Crops of one picture are on both sides: the late region is "
         "about categories. Scores are 0 to 100 of what the noise leaves, clipped at each vertex."
     )
     arms: ClassVar[tuple[str, ...]] = ("trained", "untrained", "pixels", "oracle", "shuffled")
@@ -149,7 +149,7 @@ class Layers(Experiment):
 
     def world(self, seed: int, scale: Scale) -> World:
         """The pictures and responses of a seed, the same for all arms."""
-        each = 8 if scale == "smoke" else self.each
+        each = 4 if scale == "smoke" else self.each
         stimuli = crops(each, 112, stream(seed, "crops"))
         signal = np.concatenate(
             [
