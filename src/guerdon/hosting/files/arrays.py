@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +77,10 @@ def read_npy(
     try:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        found, fortran, dtype = read(file)
-    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it was written by an old Python
+            found, fortran, dtype = read(file)
+    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError, tokenize.TokenError) as error:
         raise FileProblemError(f"{where} is a .npy array", f"{error}"[:200], SAVE_NUMBERS) from None
     if dtype.kind not in KINDS or dtype.hasobject:
         what = "Python objects, which are never loaded" if dtype.hasobject else f"{dtype}"[:60]
