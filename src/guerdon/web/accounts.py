@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from guerdon.core.errors import GuerdonError
-from guerdon.hosting import Action, LimitError, NotFoundError, Role
+from guerdon.hosting import Action, LimitError, NotAllowedError, NotFoundError, Role
 from guerdon.hosting.may import SCOPES, ensure
 from guerdon.web.guard import address_of
 from guerdon.web.visit import Page, Visit, status_of
@@ -122,6 +122,8 @@ def account(visit: Visit) -> Any:
 
 def _account(visit: Visit, token: str = "", error: GuerdonError | None = None) -> Any:
     _host_mode(visit)
+    if not visit.actor.person:
+        raise NotAllowedError("somebody who has signed in", "you have not", "Sign in")
     me = visit.desk.host.people.get(visit.actor.person)
     ensure(visit.actor, Action.USE_TOKENS, me)
     return visit.page(

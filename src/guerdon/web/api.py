@@ -277,10 +277,9 @@ def _caller(desk: Desk, request: Request) -> Caller:
     given = request.headers.get("authorization", "")
     kind, _, token = given.partition(" ")
     actor = desk.host.people.actor_of(token.strip()) if kind.lower() == "bearer" else None
-    if request.method != "GET":
-        keys = [f"address {address_of(request.scope)}", *([f"person {actor.person}"] if actor else [])]
-        if not desk.may_change(keys):
-            raise LimitError(f"at most {desk.settings.changes} changes a minute", "there were more", "Wait a minute")
+    person = actor.person if actor else ""
+    if request.method != "GET" and not desk.may_change(person, address_of(request.scope)):
+        raise LimitError(f"at most {desk.settings.changes} changes a minute", "there were more", "Wait a minute")
     if actor is None and (given or request.method != "GET"):
         raise _UnknownError("a token in the header Authorization: Bearer", "there is none that is valid", "Make one")
     return Caller(desk.host, actor or Actor.visitor())

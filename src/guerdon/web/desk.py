@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from guerdon.hosting import Action, Host, may
 from guerdon.report import text
+from guerdon.web.drawing import share
 from guerdon.web.limits import Rate, Seats
 from guerdon.web.markdown import markdown
 from guerdon.web.menu import menu
@@ -32,7 +32,7 @@ class Desk:
 
     def __init__(self, host: Host, settings: Settings) -> None:
         self.host, self.settings = host, settings
-        self.changes = Rate(settings.changes)
+        self.changes, self.shared = Rate(settings.changes), Rate(5 * settings.changes)
         self.sign_ins = Rate(20)
         self.seats = Seats(settings.streams)
 
@@ -40,9 +40,10 @@ class Desk:
         """A cookie's name; over https one that no other host can set."""
         return f"__Host-guerdon-{name}" if self.settings.secure else f"guerdon-{name}"
 
-    def may_change(self, keys: Sequence[str]) -> bool:
-        """Count a change against each of the keys; False if one of them has none left."""
-        return min([self.changes.take(key) for key in keys])  # each is counted, also behind one that has none left
+    def may_change(self, person: str, address: str) -> bool:
+        """Count a change; False if the account or the address, which many may share, has none left."""
+        from_there = self.shared.take(address)
+        return (self.changes.take(person) if person else self.changes.take(f"address {address}")) and from_there
 
     def render(self, name: str, **context: Any) -> str:
         """A template, with everything escaped."""
@@ -59,7 +60,9 @@ def environment() -> Environment:
         loader=loader, autoescape=True, finalize=_shown, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.globals.update(t=text, may=may, Action=Action, markdown=markdown, asset=asset, size=size, menu=menu)
+    made.globals.update(
+        t=text, may=may, Action=Action, markdown=markdown, asset=asset, size=size, menu=menu, share=share
+    )
     return made
 
 

@@ -55,25 +55,7 @@ def _colour(row: BoardRow) -> str:
     return "c1" if row.own else "c0"
 
 
-def best_so_far(ident: str, points: Sequence[tuple[float, float]], what: str = "best") -> Markup:
-    """The best score over time, as steps; times in unix seconds.
-
-    >>> "<svg" in best_so_far("x", [(0.0, 0.5), (3600.0, 0.75)])
-    True
-    """
-    times = np.array([at for at, _ in points], dtype=float)
-    values = np.array([value for _, value in points], dtype=float)
-    hours = (times - (times.min() if len(times) else 0.0)) / 3600
-    days = bool(len(hours)) and hours.max() > 72
-    across = hours / 24 if days else hours
-    unit = "days since the first" if days else "hours since the first"
-    plot = Plot("Best score over time", unit, what, bounds(across, floor=0.0), bounds(values))
-    plot.curve(across, values)
-    says = f"The best score rose from {text.fixed(values.min())} to {text.fixed(values.max())}." if len(values) else ""
-    return plot.svg(ident, says)
-
-
-def share(ident: str, taken: int, most: int) -> Markup:
+def share(taken: int, most: int) -> Markup:
     """How much of a limit is used."""
     width = 0.0 if not most else min(taken / most, 1.0) * 120
     head = (
@@ -84,10 +66,10 @@ def share(ident: str, taken: int, most: int) -> Markup:
     return mark(head, taken, most, f"{width:.1f}")
 
 
-def generations(ident: str, scores: Sequence[tuple[int, float | None]]) -> Markup | None:
+def generations(scores: Sequence[tuple[int, float | None]]) -> Markup | None:
     """Scores of an attempt's ancestors by how far back they are, the oldest left; None where fewer than two are known.
 
-    >>> generations("g", [(0, 1.0)]) is None
+    >>> generations([(0, 1.0)]) is None
     True
     """
     known = [(-depth, value) for depth, value in scores if value is not None]
@@ -98,4 +80,4 @@ def generations(ident: str, scores: Sequence[tuple[int, float | None]]) -> Marku
     plot = Plot("Scores along the lineage", "generations", "score", bounds(across, ceiling=0.0), bounds(values))
     for depth, value in known:
         plot.dot(float(depth), float(value), 0)
-    return plot.svg(ident, f"From {text.fixed(float(values[0]))} to {text.fixed(float(values[-1]))}.")
+    return plot.svg("generations", f"From {text.fixed(float(values[0]))} to {text.fixed(float(values[-1]))}.")

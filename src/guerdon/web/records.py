@@ -111,7 +111,7 @@ def attempt(visit: Visit) -> Any:
     kind, answer = text.content(found[0].attempt.answer.content)
     return visit.page(
         "lineage.html.jinja", title="An attempt and where it came from", row=row, first=found[0], hidden=hidden,
-        ancestors=found[1:SHOWN], more=max(len(found) - SHOWN, 0), drawing=generations("generations", scores),
+        ancestors=found[1:SHOWN], more=max(len(found) - SHOWN, 0), drawing=generations(scores),
         kind=kind, answer=text.clip(answer, 20_000),
     )  # fmt: skip
 

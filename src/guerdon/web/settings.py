@@ -22,7 +22,7 @@ class Settings:
         secret: what forms are signed with where nobody signs in; new at every start.
         uploads: bytes of the largest submission that is looked at, whatever a phase allows.
         requests: requests a minute from one address, in host mode.
-        changes: changes a minute by one account or address, in host mode.
+        changes: changes a minute by one account, in host mode; an address, which many may share, has five times that.
         streams: live pages open at once by one account or address.
         chunk_s: seconds that a client may take for each piece of what it sends.
         poll_s: seconds between looks for changes.
@@ -33,7 +33,7 @@ class Settings:
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     uploads: int = 4 << 30
     requests: int = 600
-    changes: int = 60
+    changes: int = 120
     streams: int = 8
     chunk_s: float = 20.0
     poll_s: float = 1.0

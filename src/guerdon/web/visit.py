@@ -175,6 +175,12 @@ def answerer(desk: Desk, page: Page) -> Callable[[Request], Awaitable[Response]]
             most = await run_in_threadpool(page.most, visit)
             async with _form(visit, most):
                 return await _answered(page.post, visit)
+        except RefusedError as error:
+            shown = await run_in_threadpool(refusal, visit, HostingError(error.why))
+            shown.status_code = error.status
+            if error.status in (408, 413):
+                shown.headers["connection"] = "close"
+            return shown
         except GuerdonError as error:
             return await run_in_threadpool(refusal, visit, error)
 
@@ -206,9 +212,7 @@ def check_rate(visit: Visit) -> None:
     """Refuse changes that come too fast."""
     if visit.desk.settings.local:
         return
-    keys = [f"address {address_of(visit.request.scope)}"]
-    keys += [f"person {visit.actor.person}"] if visit.actor.person else []
-    if not visit.desk.may_change(keys):
+    if not visit.desk.may_change(visit.actor.person, address_of(visit.request.scope)):
         raise LimitError(f"at most {visit.desk.settings.changes} changes a minute", "there were more", "Wait a minute")
 
 

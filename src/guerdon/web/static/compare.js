@@ -31,6 +31,8 @@ function fill(place, side) {
 
 function show() {
   const pair = pairs[0];
+  board.dataset.ready = String(pairs.length);
+  board.querySelector("[data-part=number]").textContent = String(past.length);
   board.querySelector("[data-part=pair]").hidden = !pair;
   board.querySelector("[data-part=none]").hidden = Boolean(pair) || waiting > 0;
   if (!pair) return;
@@ -42,7 +44,6 @@ function show() {
     board.querySelector(`[data-side=${which}]`).classList.remove("chosen");
   }
   board.querySelector("[data-part=pair]").classList.toggle("long", pair.first.text.length + pair.second.text.length > 300);
-  board.querySelector("[data-part=number]").textContent = String(past.length);
   for (const next of pairs.slice(1)) for (const which of ["first", "second"]) if (next[which].kind === "image") new Image().src = next[which].text;
 }
 
