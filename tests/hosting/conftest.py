@@ -25,7 +25,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def host(tmp_path: Path, clock: Clock) -> Iterator[Host]:
-    with Host.open(tmp_path / "host.db", clock=clock) as host:
+    with Host.open(tmp_path / "host.db", durable=False, clock=clock) as host:
         yield host
 
 
@@ -39,5 +39,5 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def live(url: str, tmp_path: Path) -> Iterator[Host]:
-    with Host.open(url, files=tmp_path / "files") as host:
+    with Host.open(url, files=tmp_path / "files", durable=False) as host:
         yield host

@@ -288,3 +288,56 @@ def test_a_newer_program_s_tables_are_refused(host: Host, tmp_path: Path) -> Non
     host.store.write(lambda to: to.change("UPDATE hosting_schema SET version_num = '9999'"))
     with pytest.raises(LedgerError, match="newer guerdon"):
         Host.open(tmp_path / "host.db")
+
+
+def told(host: Host, actor: Actor) -> str:
+    """Everything that a host tells an actor."""
+    said = [host.contests.list(actor), host.board("numbers", "final", actor), host.events(0, actor)]
+    said += [host.submissions.list_for(actor)]
+    said += [host.submissions.get(actor, item.id) for item in host.submissions.list_for(actor)]
+    if actor.role is not Role.ANNOTATOR:
+        said.append(host.queue.view(actor))
+    return repr(said)
+
+
+def test_a_sealed_score_is_in_nothing_that_anybody_is_told(host: Host) -> None:
+    contest(host, Phase("final", "final", limits=FREE), challenge=OneFile())
+    ann, bob = person(host, "Ann"), person(host, "Bob")
+    item = host.submissions.submit(ann, "numbers", "final", b"1")
+    judged(host, item, Score(0.7310585, {"low": 0.7310584, "secret_part": 0.7310586}))
+    everybody = [ADMIN, ann, bob, person(host, "Cid", Role.ANNOTATOR)]
+    assert [("0.73105" in told(host, actor)) for actor in everybody] == [False] * 4
+    host.contests.close(ADMIN, "numbers")
+    assert [("0.73105" in told(host, actor)) for actor in everybody] == [False] * 4
+    host.contests.reveal(ADMIN, "numbers")
+    assert [("0.73105" in told(host, actor)) for actor in everybody] == [True] * 4
+
+
+def test_a_place_that_a_host_s_fault_gave_back_is_used_once(host: Host) -> None:
+    contest(host, Phase("open", "open", limits=Limits(total=1, concurrent=None)))
+    ann = person(host, "Ann")
+    item = host.submissions.submit(ann, "numbers", "open", guess("open", 1, 2, 3))
+    lease = host.queue.lease("w")
+    assert lease
+    host.queue.fail(lease, "sandbox")
+    host.submissions.submit(ann, "numbers", "open", guess("open", 1, 2, 3))
+    with pytest.raises(LimitError):
+        host.submissions.retry(ann, item.id)
+    assert host.submissions.retry(ADMIN, item.id).state is State.QUEUED
+
+
+def test_what_entrants_read_and_the_times_can_be_changed(host: Host, clock: Clock) -> None:
+    contest(host, Phase("open", "open", closes=clock.now + 10))
+    ann = person(host, "Ann")
+    clock.now += 20
+    assert host.contests.get(ann, "numbers").phases[0].closed
+    host.contests.reschedule(ADMIN, "numbers", "open", None, clock.now + 10)
+    assert not host.contests.get(ann, "numbers").phases[0].closed
+    changed = host.contests.change(ADMIN, "numbers", title="Other", rules_markdown="# New", public=True)
+    assert (changed.title, changed.rules) == ("Other", "# New")
+    assert host.contests.get(Actor.visitor(), "numbers").ref == ""
+    with pytest.raises(NotAllowedError):
+        host.contests.change(ann, "numbers", title="Mine")
+    host.contests.reveal(ADMIN, "numbers")
+    with pytest.raises(HostingError, match="is revealed"):
+        host.contests.reschedule(ADMIN, "numbers", "open", None, None)

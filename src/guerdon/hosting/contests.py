@@ -138,6 +138,55 @@ class Contests:
         found = [each for each in map(self._contest, rows) if may(actor, Action.SEE_CONTEST, each)]
         return [_seen_by(actor, each) for each in found]
 
+    def change(
+        self,
+        actor: Actor,
+        slug: str,
+        *,
+        title: str | None = None,
+        rules_markdown: str | None = None,
+        public: bool | None = None,
+    ) -> Contest:
+        """Change what entrants read, or who may; what is `None` stays."""
+        contest = self.get(actor, slug)
+        ensure(actor, Action.RUN_CONTEST, contest)
+        new = {
+            "title": None if title is None else pack(title),
+            "rules": None if rules_markdown is None else pack(rules_markdown),
+            "public": None if public is None else int(public),
+        }
+
+        def work(to: Writer) -> None:
+            for column, value in new.items():
+                if value is not None:
+                    to.change(f"UPDATE hosting_contests SET {column} = ? WHERE id = ?", [value, contest.id])
+            to.tell("contest", slug, contest.id)
+
+        self._store.write(work)
+        return self.get(actor, slug)
+
+    def reschedule(self, actor: Actor, slug: str, phase: str, opens: float | None, closes: float | None) -> Contest:
+        """Give a phase other times, in unix seconds. One that was closed by hand or revealed stays so.
+
+        Raises:
+            HostingError: it would close before it opens, or its scores are shown already.
+        """
+        contest = self.get(actor, slug)
+        ensure(actor, Action.RUN_CONTEST, contest)
+        found = contest.phase(phase)
+        if found.revealed:
+            raise HostingError("a phase whose scores are not shown", f"{found.name} is revealed", "Open another phase")
+        if opens is not None and closes is not None and closes <= opens:
+            raise HostingError("a phase that opens before it closes", f"{found.name} would not", "Correct its times")
+
+        def work(to: Writer) -> None:
+            sql = "UPDATE hosting_phases SET opens = ?, closes = ? WHERE contest = ? AND name = ?"
+            to.change(sql, [opens, closes, contest.id, pack(found.name)])
+            to.tell("contest", slug, contest.id)
+
+        self._store.write(work)
+        return self.get(actor, slug)
+
     def close(self, actor: Actor, slug: str, phase: str = "") -> Contest:
         """Take no more submissions, in one phase or in all. What is queued is still judged. Twice is once."""
         return self._end(actor, slug, phase, "closed")

@@ -58,6 +58,7 @@ class Host:
         *,
         create: bool = True,
         files: str | Path | None = None,
+        durable: bool = True,
         clock: Callable[[], float] | None = None,
     ) -> Host:
         """Open the contests of a ledger, making their tables if there are none.
@@ -66,12 +67,13 @@ class Host:
             url: the ledger's path or URL.
             create: make the ledger if there is none.
             files: folder for submitted files; every worker must see the same.
+            durable: wait for the disk at each commit, so that a power cut loses no submission.
             clock: for tests; the data base's clock otherwise.
 
         Raises:
             LedgerError: it cannot be opened, with the reason and the fix.
         """
-        return cls(Ledger.open(url, durable=True, create=create, files=files), clock)
+        return cls(Ledger.open(url, durable=durable, create=create, files=files), clock)
 
     def board(self, contest: str, phase: str, actor: Actor) -> Board:
         """The leaderboard of a phase as an actor may see it."""

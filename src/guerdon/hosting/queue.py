@@ -6,6 +6,7 @@ transaction: a worker that was given up and comes back finds its verdict recorde
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -242,11 +243,12 @@ class Queue:
 
 
 def _line(actor: Actor, item: Submission, now: float, queued: float) -> Waiting | None:
-    own = may(actor, Action.SEE_SUBMISSION, item)
+    own, all_ = may(actor, Action.SEE_SUBMISSION, item), may(actor, Action.SEE_DETAIL, item)
     if item.state is State.FAULT and not own:
         return None
     beat = item.heartbeat if item.state is State.LEASED else None
-    reason = "" if item.fault is None else item.fault.detail if may(actor, Action.SEE_DETAIL, item) else ""
+    reason = item.fault.detail if item.fault is not None and all_ else ""
+    since = None if beat is None else max(now - beat, 0.0)
     return Waiting(
         submission=item.id if own else "",
         contest=item.contest,
@@ -254,8 +256,8 @@ def _line(actor: Actor, item: Submission, now: float, queued: float) -> Waiting 
         team_name=item.team_name if own else "",
         state=item.state,
         age=max(now - queued, 0.0),
-        worker=item.worker if may(actor, Action.SEE_DETAIL, item) else "",
-        since_heartbeat=None if beat is None else max(now - beat, 0.0),
+        worker=item.worker if all_ else "",
+        since_heartbeat=since if since is None or all_ else float(math.floor(since)),
         tries=item.tries,
         own=own,
         may_cancel=may(actor, Action.CANCEL, item),

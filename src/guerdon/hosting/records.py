@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -55,12 +56,14 @@ class Records:
         fault = item.fault
         if fault is not None and not may(actor, Action.SEE_DETAIL, item):
             fault = replace(fault, detail="")
-        worker = item.worker if may(actor, Action.SEE_DETAIL, item) else ""
+        worker, heartbeat = item.worker, item.heartbeat
+        if not may(actor, Action.SEE_DETAIL, item):  # how long judging took, to the second: no finer signal
+            worker, heartbeat = "", None if heartbeat is None else float(math.floor(heartbeat))
         score = None
         attempts = self._scores.attempts(phase.run, item.number)
         if item.state is State.DONE and may(actor, Action.SEE_SCORE, item):
             score = self.score(contest, phase, item.number)
-        return replace(item, fault=fault, worker=worker, score=score, attempts=attempts)
+        return replace(item, fault=fault, worker=worker, heartbeat=heartbeat, score=score, attempts=attempts)
 
     def score(self, contest: Contest, phase: Phase, number: int) -> Shown | None:
         """The newest score of a submission, whoever may see it."""

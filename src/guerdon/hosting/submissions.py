@@ -196,10 +196,17 @@ class Submissions:
         return self.get(actor, item.id)
 
     def retry(self, actor: Actor, submission: str) -> Submission:
-        """Judge a submission again; see the class for what that means in each state."""
-        item, contest, _ = self._owned(actor, submission, Action.RETRY)
+        """Judge a submission again; see the class for what that means in each state.
+
+        Raises:
+            LimitError: it failed on the host's side, and the team has handed in others in its place.
+        """
+        item, contest, phase = self._owned(actor, submission, Action.RETRY)
 
         def work(to: Writer) -> None:
+            free = to.rows("SELECT 1 FROM hosting_submissions WHERE id = ? AND counts = 0", [item.id])
+            if free and actor.role is not Role.ORGANISER:
+                self._check_limits(to, actor, contest, phase)  # its place may have been used by another
             sql = (
                 "UPDATE hosting_submissions SET state = 'queued', token = '', until = NULL, fault = '', deaths = 0, "
                 "queued = ?, round = round + 1, counts = 1 WHERE id = ? AND state <> 'queued'"

@@ -19,6 +19,9 @@ from guerdon.hosting.queue import LEASE_S, Lease, Verdict
 from guerdon.hosting.things import Limits
 from guerdon.ledger import AttemptRow
 
+AWAY_S, PATIENCE = 5.0, 60
+"""A data base that is away is asked again after so many seconds, so often in a row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -60,13 +63,23 @@ class Worker:
 
         Returns:
             How many submissions were judged.
+
+        Raises:
+            LedgerError: the data base was away for too long.
         """
-        count = 0
+        count = missed = 0
         try:
             while not self._stop.is_set():
-                lease = self._host.queue.lease(self.name, self._seconds)
-                if lease is not None:
-                    report = self._judge(lease)
+                try:
+                    report = self._next()
+                except LedgerError:
+                    missed += 1
+                    if missed > PATIENCE:
+                        raise
+                    self._stop.wait(AWAY_S)
+                    continue
+                missed = 0
+                if report is not None:
                     count += report.outcome == "counted"
                     on_report(report)
                 elif drain:
@@ -76,6 +89,10 @@ class Worker:
         finally:
             self._close()
         return count
+
+    def _next(self) -> Report | None:
+        lease = self._host.queue.lease(self.name, self._seconds)
+        return None if lease is None else self._judge(lease)
 
     def _judge(self, lease: Lease) -> Report:
         with self._alive(lease) as lost:
