@@ -108,3 +108,20 @@ def test_what_cannot_be_fitted_is_said():
         split(3, 4)
     with pytest.raises(ConfigError, match="above 0"):
         Ridge(alphas=(0.0,))
+
+
+def test_memory_stays_within_its_bound(tmp_path):
+    """What is held beside X and the result, counted by the allocator; targets lie in a file."""
+    import tracemalloc
+
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(400, 30)).astype(np.float32)
+    np.save(tmp_path / "y.npy", rng.normal(size=(400, 5000)).astype(np.float32))
+    for width, bound in ((30, 1.0), (30, 3.0)):
+        tracemalloc.start()
+        fit = Ridge(memory_mb=bound).fit(x[:, :width], tmp_path / "y.npy")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        result = fit.weights.nbytes + fit.intercept.nbytes + 3 * fit.alphas.nbytes
+        shared = 2 * x.nbytes + 12 * 8 * width * width * 5
+        assert peak < bound * 2**20 + result + shared

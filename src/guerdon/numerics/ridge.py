@@ -232,8 +232,7 @@ class Ridge:
 
         Args:
             x: features (n, p); float32 or float64, which is the precision of all work on y.
-            y: targets (n, t), also memory-mapped; or a `.npy` file, which is opened anew for each block, so that pages
-                that were read are given back.
+            y: targets (n, t); or a `.npy` file, of which a block of columns at a time is read.
             groups: (t,), labels of targets that share a penalty, chosen by the mean of their scores; by default each
                 has its own.
             on_block: told how many targets are done, and of how many.
@@ -272,6 +271,20 @@ def _opened(y: Floats | Path) -> Floats:
     return np.load(y, mmap_mode="r", allow_pickle=False) if isinstance(y, Path) else y
 
 
+def _columns(y: Floats | Path, part: slice, dtype: Any) -> Floats:
+    """A copy of some columns. Of a file they are read row by row: pages of a map would count as memory held."""
+    table = _opened(y)
+    if not isinstance(y, Path) or not isinstance(table, np.memmap) or not table.flags.c_contiguous:
+        return np.array(table[:, part], dtype)
+    block = np.empty((len(table), part.stop - part.start), table.dtype)
+    with y.open("rb", buffering=0) as file:
+        for at, row in enumerate(block):
+            file.seek(table.offset + at * table.strides[0] + part.start * table.itemsize)
+            if file.readinto(row) != row.nbytes:
+                raise ConfigError(f"{y.name} as long as its header says", "it is cut short", "Save it anew")
+    return np.asarray(block, dtype)
+
+
 class _Work:
     """Targets, block after block."""
 
@@ -301,7 +314,7 @@ class _Work:
             yield slice(start, min(start + self.block, self.targets))
 
     def _centred(self, part: slice) -> tuple[Floats, Wide]:
-        block = np.array(_opened(self.y)[:, part], self.dtype)
+        block = _columns(self.y, part, self.dtype)
         mean = block.mean(0, dtype=np.float64)
         if not np.isfinite(mean).all():
             at = part.start + int(np.flatnonzero(~np.isfinite(mean))[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -57,7 +58,7 @@ def crops(each: int, size: int, rng: Rng) -> Stimuli:
     from PIL import Image
 
     try:
-        import skimage
+        skimage: Any = import_module("skimage")
     except ImportError:
         raise ConfigError("the pictures of scikit-image", "it is not installed", "pip install scikit-image") from None
     folder = Path(skimage.__file__).parent / "data"
