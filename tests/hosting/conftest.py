@@ -1,3 +1,4 @@
+import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from hosting_helpers import Clock
 
-from guerdon.hosting import Host
+from guerdon.hosting import Host, passwords
 from guerdon.testing.postgres import Server, server_or_skip
 
 
@@ -16,6 +17,16 @@ from guerdon.testing.postgres import Server, server_or_skip
 def postgres() -> Iterator[Server]:
     with server_or_skip() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing is slow on purpose; tests have many people."""
+    with contextlib.suppress(ImportError):
+        from argon2 import PasswordHasher
+
+        monkeypatch.setattr(passwords, "_argon2", lambda: PasswordHasher(1, 8, 1))
+    monkeypatch.setattr(passwords, "_N", 16)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """People compare by keyboard: what they see, what is recorded, what it comes to."""
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -11,6 +12,15 @@ from hosting_helpers import ADMIN, Clock, person
 from guerdon import Blob
 from guerdon.hosting import Host, HostingError, Item, NotAllowedError, NotFoundError, Outcome, Role, ShownPair
 from guerdon.prefer import FIRST, read
+
+
+@pytest.fixture(autouse=True)
+def same_names_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn follows from the names of the project and the annotators."""
+    for module in ("people", "comparisons"):
+        numbers = itertools.count()
+        monkeypatch.setattr(f"guerdon.hosting.{module}.new_id", lambda n=numbers, m=module: f"{m}-{next(n)}")
+
 
 STRENGTH = {"ant": 0, "bee": 1, "cat": 2, "dog": 3}
 

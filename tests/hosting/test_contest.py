@@ -341,3 +341,52 @@ def test_what_entrants_read_and_the_times_can_be_changed(host: Host, clock: Cloc
     host.contests.reveal(ADMIN, "numbers")
     with pytest.raises(HostingError, match="is revealed"):
         host.contests.reschedule(ADMIN, "numbers", "open", None, None)
+
+
+def test_what_is_judged_again_keeps_its_value_until_it_is(host: Host) -> None:
+    contest(host, Phase("open", "open", limits=FREE), challenge=OneFile())
+    item = host.submissions.submit(ADMIN, "numbers", "open", b"1")
+    judged(host, item, 0.5)
+
+    def shown() -> list[float | None]:
+        return [row.value for row in host.board("numbers", "open", ADMIN).rows]
+
+    host.submissions.retry(ADMIN, item.id)
+    assert shown() == [0.5]
+    judged(host, item, 0.7)
+    assert shown() == [0.7]
+    run = host.contests.find("numbers").phases[0].run
+    assert [v.reason for v in host.ledger.verdicts(run, all=True)] == ["first", "retry 1"]
+    host.submissions.cancel(ADMIN, item.id)
+    assert shown() == []
+    assert host.submissions.cancel(ADMIN, item.id).state is State.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("entry", "content", "stored"),
+    [
+        ("file", b"\xff\x00", b"\xff\x00"),
+        ("file", {"b": 1, "a": 2}, b'{"a":2,"b":1}'),
+        ("text", "a\x00\ud800b", "a\x00\ud800b".encode("utf-8", "surrogatepass")),
+        ("text", b"\xef\xbb\xbfabc", b"abc"),
+        ("json", b'{"a": [1, 2.5, null]}', b'{"a":[1,2.5,null]}'),
+        ("json", [1, "x"], b'[1,"x"]'),
+    ],
+)
+def test_an_answer_comes_back_as_it_was_kept(
+    live: Host, entry: str, content: bytes, stored: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OneFile, "entry", entry, raising=False)
+    contest(live, Phase("open", "open", limits=FREE), challenge=OneFile())
+    item = live.submissions.submit(ADMIN, "numbers", "open", content, note="n\x00ote\ud800", name="ü\x00.txt")
+    seen = live.submissions.get(ADMIN, item.id)
+    assert live.submissions.answer(ADMIN, item.id) == stored
+    assert (seen.note, seen.name) == ("n\x00ote\ud800", "ü\x00.txt")
+
+
+def test_a_submission_that_is_too_large(host: Host, tmp_path: Path) -> None:
+    contest(host, Phase("open", "open", limits=Limits(size=10)), challenge=OneFile())
+    big = tmp_path / "big.bin"
+    big.write_bytes(b"x" * 11)
+    with pytest.raises(HostingError, match="at most 10 bytes"):
+        host.submissions.submit(ADMIN, "numbers", "open", big)
