@@ -203,3 +203,25 @@ def test_the_judge_tells_its_interval_and_never_reads_what_is_no_zip():
 
 def _as_blob(data):
     return Packed("0" * 64, len(data), "application/zip", data)
+
+
+def test_a_contest_judges_the_stored_zip_and_tells_the_entrant_what_is_wrong(tmp_path):
+    from guerdon.hosting.challenges import Posed, challenge_of, reference
+    from guerdon.hosting.evaluate import FOR_ENTRANT, Guarded, with_files
+    from guerdon.ledger.blobs import Blobs
+
+    challenge = challenge_of(*reference("algonauts", {}))
+    posed = Posed(challenge, "test")
+    assert posed.single
+    assert posed.entry == "file"
+    (task,) = challenge.tasks("test")
+    (key,) = challenge.keys([task])
+    blobs = Blobs(lambda: tmp_path)
+    good, bad = packed(guesses()).data, zipped({"subj01/lh_pred_test.npy": b"hello"})
+    answers = with_files([Answer("test", blobs.put(data)) for data in (good, bad)], blobs)
+    judged = Guarded(inner=challenge.judge, check=challenge.entry_problem)(
+        [Case(task, answer, key) for answer in answers]
+    )
+    assert judged[0].parts["low"] < judged[0].value < judged[0].parts["high"]
+    assert judged[1].parts == {FOR_ENTRANT: 1.0}
+    assert "3 of 4 are missing" in judged[1].fault.detail
