@@ -166,13 +166,13 @@ class Prepared:
         positives = (self.positives @ weights.T).T
         each = masks[:, self.kinds].astype(float).T
         number = ((positives > 0) @ each).T
-        own, between = weights[:, self.image], (self.between @ weights.T).T
+        own, between = np.take(weights, self.image, 1), (self.between @ weights.T).T
         found = np.full((len(masks), len(self.hits), len(weights)), np.nan)
         seen, tried = None, own
         for t, (hits, judged) in enumerate(zip(self.hits, self.judged, strict=True)):
             if seen is None or not np.array_equal(seen, judged):  # as a rule all thresholds judge the same ones
                 seen, tried = judged, np.cumsum(between + own * judged, 1, dtype=own.dtype)
-            kinds, average = self._average(hits, own[:, hits], tried, positives)
+            kinds, average = self._average(hits, np.take(own, hits, 1), tried, positives)
             np.divide((average @ each[kinds]).T, number, out=found[:, t], where=number > 0)
         return found
 
@@ -184,10 +184,11 @@ class Prepared:
         starts = np.flatnonzero(np.r_[True, kind[1:] != kind[:-1]])
         which = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(hits)]))
         right = np.cumsum(own, 1, dtype=own.dtype)
-        right -= (right[:, starts] - own[:, starts])[:, which]
+        right -= np.take(right[:, starts] - own[:, starts], which, 1)
         first = np.searchsorted(self.kind, kind[starts])
         before = np.where(first > 0, tried[:, np.maximum(first, 1) - 1], 0)
-        judged = tried[:, hits] - before[:, which]
+        judged = np.take(tried, hits, 1)
+        judged -= np.take(before, which, 1)
         best = right / np.maximum(judged, 1e-9, dtype=float)
         apart = 2.0 * (len(starts) - which)  # an earlier category is above all later ones, so that none goes on
         best += apart
@@ -195,12 +196,11 @@ class Prepared:
         np.maximum.accumulate(back, 1, out=back)
         best -= apart
         highest = best[:, starts]  # at recall 0
-        right *= (100.0 / np.maximum(positives, 1.0))[:, kind]
+        right *= np.take(100.0 / np.maximum(positives, 1.0), kind, 1)
         right += 1e-4
         reached = np.floor(right, out=right)  # points of recall up to each, without that at 0
-        points = np.diff(reached, axis=1, prepend=0)
-        points[:, starts] = reached[:, starts]
-        best *= points
+        best[:, 1:] *= np.diff(reached, axis=1)
+        best[:, starts] = highest * reached[:, starts]
         return kind[starts], (np.add.reduceat(best, starts, axis=1) + highest) / len(RECALLS)
 
 
