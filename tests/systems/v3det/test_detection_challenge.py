@@ -76,6 +76,15 @@ def test_names_rank_first_in_the_open_track_and_nothing_is_known_of_novel_ones_w
     assert judged(challenge, []).value == 0.0
 
 
+def test_the_best_answer_is_shown_and_a_malformed_one_is_not() -> None:
+    challenge = V3Det(scenes=5)
+    (task,) = challenge.tasks("val")
+    (shown,) = challenge.pictures(task, Answer("val", TinyDetector().detect(task)))
+    assert shown.data.startswith(b"\x89PNG")
+    wrong: list[Any] = ["[]", [{"image_id": 1}], None]
+    assert not any(challenge.pictures(task, Answer("val", each)) for each in wrong)
+
+
 def test_a_run_is_recorded(tmp_path: Path) -> None:
     challenge = V3Det(scenes=4, resamples=20)
     with Ledger.open(tmp_path / "a.db") as book:

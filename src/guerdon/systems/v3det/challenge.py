@@ -10,13 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from guerdon.core.challenge import Challenge, Landmark, Probes, Visibility
+from guerdon.core.challenge import Challenge, Landmark, Picture, Probes, Visibility
 from guerdon.core.errors import ChallengeError, ConfigError
 from guerdon.core.plain import Blob, Json, canonical
 from guerdon.core.reward import Reward
 from guerdon.core.score import FaultKind, Score
 from guerdon.core.task import Answer, Case, Key, Task
 from guerdon.systems.v3det import scenes as drawing
+from guerdon.systems.v3det.sheet import sheet
 from guerdon.vision.coco import FileProblemError, Labels, read_labels, results_of
 from guerdon.vision.detections import Detections
 from guerdon.vision.figures import figures
@@ -261,6 +262,20 @@ class V3Det(Challenge):
             for name, base, novel in OPEN
             for measure, value in (("AP_base", base), ("AP_novel", novel), ("OVD", (base + 3 * novel) / 4))
         ]
+
+    def pictures(self, task: Task, answer: Answer) -> Sequence[Picture]:
+        """The first generated scenes with the surest detections drawn in."""
+        told: Any = task.data
+        if self.labels or not isinstance(answer.content, list):
+            return ()
+        try:
+            read_answer(answer.content, known(self._key(str(told["split"])))[0], most=self.most)
+        except FileProblemError:
+            return ()
+        names = {each["id"]: each["name"] for each in told["categories"]}
+        rows: Any = answer.content
+        page = sheet(told["images"], names, rows)
+        return (Picture("The first scenes, with the surest detections of each", "image/png", page),)
 
 
 def oracle(labels: Labels, most: int = MOST) -> Any:
