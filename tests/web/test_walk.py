@@ -19,7 +19,7 @@ pytest.importorskip("playwright")
 pytestmark = pytest.mark.slow
 
 WAIT_MS = 120_000
-READY = "Number(document.querySelector('[data-compare]').dataset.ready) > 0"
+READY = "[data-ready]:not([data-ready='0'])"
 CHALLENGE = '''
 """Two numbers to guess, from a file."""
 from dataclasses import dataclass
@@ -181,7 +181,7 @@ def walk_as_organiser(browser: Any, server: Server) -> None:
 
 def take(page: Any, link: str, name: str) -> None:
     page.goto(link)
-    page.wait_for_function("document.querySelector('#token').value.length > 20")
+    page.wait_for_selector("#token:valid")
     assert "#" not in page.url
     page.fill("#name", name)
     page.fill("#password", "a long enough sentence")
@@ -193,6 +193,10 @@ def hand_in(page: Any, name: str, content: bytes) -> None:
     page.set_input_files("#file", {"name": name, "mimeType": "application/octet-stream", "buffer": content})
     with page.expect_navigation():
         page.click("button:has-text('Hand in')")
+
+
+def answered(page: Any, count: int) -> None:
+    page.wait_for_selector(f"[data-part=number]:text-is('{count}')", state="attached")
 
 
 def test_an_annotator_compares_by_keyboard(browser: Any, tmp_path: Path) -> None:
@@ -216,20 +220,21 @@ def walk_as_annotator(browser: Any, server: Server) -> None:
     page.set_input_files("#items", {"name": "x.jsonl", "mimeType": "application/jsonl", "buffer": content})
     page.click("text=Open the project")
     page.goto(f"{server.url}/compare/chat")
-    page.wait_for_function(READY)
+    page.wait_for_selector(READY)
     keys = ["ArrowLeft", "ArrowRight", "ArrowDown", "s", "b"]
     for number in range(20):
         left = page.inner_text("[data-side=first] .body")
         key = keys[number] if number < len(keys) else "ArrowLeft" if left.endswith("a") else "ArrowRight"
         page.keyboard.press(key)
-        page.wait_for_function(f"document.querySelector('[data-part=number]').textContent === '{number + 1}'")
-        page.wait_for_function(READY)
+        answered(page, number + 1)
+        page.wait_for_selector(READY)
     last = page.inner_text("[data-side=first] .body")
     page.keyboard.press("u")
-    page.wait_for_function("document.querySelector('[data-part=number]').textContent === '19'")
-    page.wait_for_function(f"document.querySelector('[data-side=first] .body').textContent !== {json.dumps(last)}")
+    answered(page, 19)
+    page.wait_for_selector(READY)
+    page.wait_for_selector(f"[data-side=first] .body:not(:text-is({json.dumps(last)}))")
     page.keyboard.press("ArrowDown")
-    page.wait_for_function("document.querySelector('[data-part=number]').textContent === '20'")
+    answered(page, 20)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         page.goto(f"{server.url}/compare/chat/standing")

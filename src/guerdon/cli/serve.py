@@ -57,12 +57,20 @@ def serve(
         out.console(stderr=True).print("Passwords travel in the clear over http: put a proxy with https in front.")
     with Host.open(db, files=files or None) as opened, _working(db, files, workers):
         invitation = _first_invitation(opened) if host else ""
+        pages = make_web(opened, settings)
         config = uvicorn.Config(
-            make_web(opened, settings), host=host or "127.0.0.1", port=port, log_level="warning", access_log=False,
+            pages, host=host or "127.0.0.1", port=port, log_level="warning", access_log=False,
             server_header=False, proxy_headers=behind_proxy, forwarded_allow_ips="127.0.0.1",
             timeout_keep_alive=20, timeout_graceful_shutdown=2, h11_max_incomplete_event_size=64 << 10, ws="none",
         )  # fmt: skip
         server = uvicorn.Server(config)
+        leave = server.handle_exit
+
+        def stop(number: int, frame: Any) -> None:
+            pages.over.set()
+            leave(number, frame)
+
+        server.handle_exit = stop
         _announce(server, settings.url, host or "127.0.0.1", invitation)
         server.run()
 

@@ -50,7 +50,7 @@ def make_app(host: Host, settings: Settings | None = None) -> Guard:
     for page in pages():
         app.router.routes.append(route(desk, page))
     app.router.routes.append(route(desk, Page("/{rest:path}", get=_nowhere)))
-    return Guard(app, desk.settings)
+    return Guard(app, desk.settings, desk.over)
 
 
 def pages() -> list[Page]:

@@ -29,9 +29,9 @@ MOST = 512 << 20
 MEDIA = ("image/png", "image/jpeg", "image/webp", "image/gif", "video/mp4", "video/webm")
 """What is shown as a picture or clip; anything else is not shown."""
 KEYS = (
-    ("first", "←", "Left is better"),
-    ("tie", "↓", "Equally good"),
-    ("second", "→", "Right is better"),
+    ("first", "←", "Left"),
+    ("tie", "↓", "Equal"),
+    ("second", "→", "Right"),
     ("both-bad", "b", "Both bad"),
     ("skip", "s", "Skip"),
 )

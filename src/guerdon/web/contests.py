@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from guerdon.core.challenge import Visibility
+from guerdon.core.errors import ConfigError
 from guerdon.hosting import Action, Board, BoardRow, Contest, NotAllowedError, Phase, State, may
 from guerdon.web import posing
 from guerdon.web.drawing import Strip
@@ -57,7 +57,8 @@ def challenge(visit: Visit) -> Any:
         "challenge.html.jinja", title=contest.title, contest=contest, phase=phase, board=board, rows=shown, own=own,
         first=first, last=first - 1 + len(shown), per=PAGE, count=len(rows), strip=Strip([*shown, *own]), parts=names,
         left=left(visit, contest, phase) if may(visit.actor, Action.SUBMIT, phase) else None,
-        standing=standing, ties=ties(rows), organises=may(visit.actor, Action.RUN_CONTEST, contest),
+        standing=standing, ties=ties(rows), broken=broken(visit, contest, phase),
+        organises=may(visit.actor, Action.RUN_CONTEST, contest),
     )  # fmt: skip
 
 
@@ -65,8 +66,17 @@ def board_of(visit: Visit, contest: Contest, phase: Phase) -> Board | None:
     """The leaderboard, where the visitor may see one."""
     try:
         return visit.desk.host.board(contest.slug, phase.name, visit.actor)
-    except NotAllowedError:
+    except (NotAllowedError, ConfigError):  # one challenge that has gone must not take the list with it
         return None
+
+
+def broken(visit: Visit, contest: Contest, phase: Phase) -> str:
+    """Why the challenge cannot be loaded; "" if it can."""
+    try:
+        visit.desk.host.contests.posed(contest, phase)
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 def standing(phase: Phase) -> str:
@@ -182,4 +192,4 @@ PAGES = [
 ]
 """Addresses of challenges."""
 
-__all__ = ["PAGES", "Visibility", "board_of", "standing"]
+__all__ = ["PAGES", "board_of", "left", "standing"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import threading
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ class Desk:
         self.host, self.settings = host, settings
         self.changes, self.shared = Rate(settings.changes), Rate(5 * settings.changes)
         self.sign_ins = Rate(20)
+        self.over = threading.Event()
         self.seats = Seats(settings.streams)
 
     def cookie(self, name: str) -> str:

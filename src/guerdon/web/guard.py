@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -51,10 +52,11 @@ class Guard:
     Args:
         app: what is behind it.
         settings: whom to serve.
+        over: set when the server stops, which ends live pages.
     """
 
-    def __init__(self, app: App, settings: Settings) -> None:
-        self._app, self._settings = app, settings
+    def __init__(self, app: App, settings: Settings, over: threading.Event) -> None:
+        self._app, self._settings, self.over = app, settings, over
         self._requests = Rate(settings.requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

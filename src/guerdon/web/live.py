@@ -78,7 +78,7 @@ async def _lines(desk: Desk, actor: Any, newest: Newest, ledger: bool) -> AsyncI
     seen, revision = await newest.look()
     ends, beat = time.monotonic() + LASTS_S, time.monotonic()
     yield "retry: 3000\n\n"
-    while time.monotonic() < ends:
+    while time.monotonic() < ends and not desk.over.is_set():
         await asyncio.sleep(desk.settings.poll_s)
         try:
             now, grown = await newest.look()

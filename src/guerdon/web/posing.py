@@ -68,11 +68,13 @@ def settings_of(kind: Any) -> list[Setting]:
     """The fields of a challenge's class."""
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         return []
-    return [
-        Setting(each.name, _default(each), "str" in str(each.type) or "Path" in str(each.type))
-        for each in dataclasses.fields(kind)
-        if each.init
-    ]
+    return [Setting(each.name, _default(each), _is_file(each)) for each in dataclasses.fields(kind) if each.init]
+
+
+def _is_file(each: dataclasses.Field[Any]) -> bool:
+    """A path, or a text that has no value of its own by default."""
+    kind = str(each.type)
+    return "Path" in kind or ("str" in kind and each.default in ("", None, dataclasses.MISSING))
 
 
 def _default(each: dataclasses.Field[Any]) -> str:
