@@ -46,6 +46,10 @@ def test_a_file_and_a_zip_of_it_are_the_same() -> None:
     [
         (json.dumps([GOOD, {**GOOD, "score": 0.1}]).encode(), "entry 1 has image, category and box of entry 0"),
         (json.dumps([{**GOOD, "bbox": [k, 0, 1, 1]} for k in range(301)]).encode(), "at most 300 entries"),
+        (json.dumps([{**GOOD, "bbox": [0, 0, 1e300, 1e300]}]).encode(), "up to a billion"),
+        (b'[{"image_id": 3, "category_id": 2, "bbox": [0, 0, 1, 1], "score": 1e400}]', "score"),
+        (b'[{"image_id": 3, "category_id": 2, "bbox": [0, 0, NaN, 1], "score": 1}]', "a JSON file"),
+        (b"[" * 100_000, "a JSON file|a list of detections"),
         (zipped(("a.json", b"[]"), ("b.json", b"[]")), "got 2 entries"),
         (zipped(("../a.json", b"[]")), "ends in .json"),
         (zipped(("a.txt", b"[]")), "ends in .json"),

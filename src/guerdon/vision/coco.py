@@ -22,6 +22,7 @@ from guerdon.vision.detections import Detections, Truths
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
+_FARTHEST = 1e9  # pixels: areas of what is farther could not be told apart
 _PIECE = 1 << 25  # bytes of a list that are decoded at once
 _NEXT = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*(?=\{)")
 
@@ -82,7 +83,10 @@ def read_labels(source: Path | bytes) -> Labels:
     image = _places(known["images"], [each.image_id for each in rows], "annotations", "image_id")
     category = _places(known["categories"], [each.category_id for each in rows], "annotations", "category_id")
     _refuse(
-        ~(np.isfinite(boxes).all(1) & (boxes[:, 2:] >= 0).all(1)), "annotations", "bbox", "finite, no negative size"
+        ~((np.abs(boxes) <= _FARTHEST).all(1) & (boxes[:, 2:] >= 0).all(1)),
+        "annotations",
+        "bbox",
+        "finite numbers up to a billion, no negative size",
     )
     area = [box[2] * box[3] if each.area is None else each.area for each, box in zip(rows, boxes.tolist(), strict=True)]
     truths = Truths.of(image, category, boxes, area=area, crowd=[bool(each.iscrowd) for each in rows])
@@ -114,7 +118,8 @@ def read_results(source: Path | bytes, labels: Labels, *, most: int | None = Non
         n = len(score)
         image = _places(labels.images, image_id, "", "image_id")
         category = _places(labels.categories, category_id, "", "category_id")
-        _refuse(~np.isfinite(box).all(1) | (box[:, 2:] < 0).any(1), "", "bbox", "four finite numbers, no negative size")
+        wrong = ~(np.abs(box) <= _FARTHEST).all(1) | (box[:, 2:] < 0).any(1)  # nan is refused too
+        _refuse(wrong, "", "bbox", "four finite numbers up to a billion, no negative size")
         _refuse(~np.isfinite(score), "", "score", "a finite number")
         if most is not None and n:
             counts = np.bincount(image, minlength=len(labels.images))

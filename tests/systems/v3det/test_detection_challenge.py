@@ -144,6 +144,24 @@ def test_a_stored_file_is_an_answer(folder: Path) -> None:
     assert judged(V3Det(labels=str(folder / "val.json")), blob).fault is not None
 
 
+def test_a_contest_says_what_is_wrong_without_a_key(folder: Path) -> None:
+    from guerdon.hosting.evaluate import StoredFile
+
+    class Keyless(V3Det):
+        def keys(self, tasks: Any) -> Any:
+            raise AssertionError("no key is needed")
+
+    challenge = Keyless(labels=str(folder / "val.json"))
+    (task,) = challenge.tasks("val")
+    good = folder / "results.json"
+    blob = Blob.of(good.read_bytes())
+    file = StoredFile(blob.digest, blob.size, blob.media, str(good))
+    assert challenge.entry_problem(task, file) is None
+    assert judged(V3Det(labels=str(folder / "val.json"), resamples=0), file).value is not None
+    good.write_text('[{"image_id": 1, "category_id": 77, "bbox": [0, 0, 1, 1], "score": 1}]')
+    assert "entry 0 (line 1), category_id 77" in (challenge.entry_problem(task, file) or "")
+
+
 def test_the_sealed_split_needs_labels(folder: Path) -> None:
     challenge = V3Det(labels=str(folder / "val.json"))
     with pytest.raises(ChallengeError, match="labels of test"):

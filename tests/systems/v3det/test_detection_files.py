@@ -115,6 +115,9 @@ def test_what_is_no_annotation_file_is_said() -> None:
             read_categories(source)
         with pytest.raises(FileProblemError):
             base_only(source)
+    for source in (b"[]", b'{"annotations": [1]}', b"{", b"[" * 100_000):
+        with pytest.raises(FileProblemError):
+            one_label_each(source)
 
 
 def test_a_random_split_has_as_many_base_categories_as_v3det() -> None:

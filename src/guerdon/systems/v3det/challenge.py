@@ -80,8 +80,9 @@ def read_answer(content: Json | Blob, labels: Labels, *, most: int = MOST, store
         FileProblemError: with the entry, its line and field.
     """
     if isinstance(content, Blob):
-        place = Path(stored) / content.digest[:2] / content.digest
-        if not stored or not place.is_file():
+        path = getattr(content, "path", "")  # of a file that was handed in to a contest
+        place = Path(path) if path else Path(stored) / content.digest[:2] / content.digest
+        if not (path or stored) or not place.is_file():
             raise ConfigError("the folder of stored files", f"{content.digest[:12]} is not in it", "Set --stored")
         return read_submission(place, labels, most=most)
     if isinstance(content, str):
@@ -215,6 +216,15 @@ class V3Det(Challenge):
         place = self._file(split)
         return {"labels": place, "tree": self.tree, "digest": digest_of(place)}
 
+    def entry_problem(self, task: Task, content: Json | Blob) -> str | None:
+        """What is wrong with an answer as far as anybody may know: said before it is judged, without a key."""
+        told: Any = task.data
+        try:
+            read_answer(content, _without_boxes(told["images"], told["categories"]), most=self.most, stored=self.stored)
+        except FileProblemError as problem:
+            return str(problem)
+        return None
+
     def secrets(self, tasks: Sequence[Task]) -> list[str]:
         """Boxes with their images, as they would be written."""
         found = []
@@ -292,6 +302,11 @@ def oracle(labels: Labels, most: int = MOST) -> Any:
     some = truths.take(kept)
     whole = Detections.of(some.image, some.category, some.box, [1.0] * len(some))
     return json.loads(results_of(whole, labels))
+
+
+def _without_boxes(images: Sequence[Mapping[str, Any]], categories: Sequence[Mapping[str, Any]]) -> Labels:
+    shown = [{name: each[name] for name in ("id", "file_name", "width", "height")} for each in images]
+    return read_labels(json.dumps({"images": shown, "categories": list(categories)}).encode())
 
 
 def digest_of(place: str) -> str:

@@ -162,11 +162,13 @@ def one_label_each(source: Path | bytes) -> bytes:
     """
     import msgspec
 
-    told = msgspec.json.decode(source.read_bytes() if isinstance(source, Path) else source)
-    if not isinstance(told, dict) or not isinstance(told.get("annotations"), list):
-        raise FileProblemError("an annotation file", "it has no list of annotations", "Give a COCO-style file")
+    told = _decoded(source, dict[str, Any])
+    rows = told.get("annotations")
+    if not isinstance(rows, list) or not all(isinstance(each, dict) and "category_id" in each for each in rows):
+        got = "it has no list of annotations with a category_id"
+        raise FileProblemError("an annotation file", got, "Give a COCO-style file")
     made: list[dict[str, Any]] = []
-    for each in told["annotations"]:
+    for each in rows:
         kinds = each["category_id"] if isinstance(each["category_id"], list) else [each["category_id"]]
         made += [
             {**each, "category_id": kind, "ori_id": each.get("id"), "id": len(made) + k}
@@ -198,7 +200,7 @@ def _decoded(source: Path | bytes, shape: Any) -> Any:
     data = source.read_bytes() if isinstance(source, Path) else source
     try:
         return msgspec.json.decode(data, type=shape)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise FileProblemError("an annotation file", str(error)[:200], "Give a COCO-style file") from None
 
 
