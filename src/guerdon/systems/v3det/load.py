@@ -26,7 +26,7 @@ def long_tail(categories: int, quantiles: Sequence[tuple[float, float]] = BOXES_
     """(K,) counts, ascending, with these quantiles; between two of them they grow geometrically.
 
     >>> long_tail(5, [(0, 1), (1, 100)]).round().tolist()
-    [2.0, 5.0, 11.0, 25.0, 64.0]
+    [2.0, 5.0, 13.0, 30.0, 67.0]
     """
     at = (np.arange(categories) + 0.5) / categories
     share, value = np.array(quantiles, float).T
