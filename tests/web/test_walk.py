@@ -18,7 +18,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("playwright")
 pytestmark = pytest.mark.slow
 
-WAIT_MS = 120_000
+WAIT_MS = 60_000
 READY = "[data-ready]:not([data-ready='0'])"
 CHALLENGE = '''
 """Two numbers to guess, from a file."""

@@ -1,6 +1,4 @@
 // Pages work without this. With it they follow along, show how far an upload is, and read an invitation's token.
-"use strict";
-
 const parts = () => [...document.querySelectorAll("[data-live]")];
 
 async function refresh() {

@@ -1,6 +1,4 @@
 // Keys and fetching ahead for comparisons. Choices are sent in order; the page goes on at once.
-"use strict";
-
 const board = document.querySelector("[data-compare]");
 const address = "/compare/" + board.dataset.compare;
 const csrf = board.dataset.csrf;
