@@ -22,6 +22,11 @@ COMMANDS = {
     "reproduce": ("reproduce", "Run a system's experiments and judge its claims."),
     "systems": ("systems", "The published systems in this workbench."),
     "reward": ("reward", "Learn a reward from preferences, audit it, score with it, serve it."),
+    "contest": ("contest", "Host a contest: create, invite, close, reveal, list."),
+    "import-contest": ("import_contest", "Take over an EvalAI, Codabench or Kaggle contest."),
+    "serve": ("serve", "Pages for contests, the queue, runs, systems and comparisons; a JSON API."),
+    "submit": ("serve", "Hand in to a contest on a host, from a terminal."),
+    "worker": ("worker", "Judge what is handed in to the contests of a data base."),
     "models": ("models", "Small language models to have on this machine."),
     "doctor": ("doctor", "What this machine can do, and how to get what is missing."),
 }

@@ -1,0 +1,58 @@
+"""Hosting a contest: people, phases, limits, submissions, the queue, boards and comparisons. No pages."""
+
+from guerdon.hosting.compared import Item, Outcome, ShownPair, Side, Standing
+from guerdon.hosting.duplicates import Duplicate
+from guerdon.hosting.errors import HostingError, LimitError, NotAllowedError, NotFoundError
+from guerdon.hosting.host import Host
+from guerdon.hosting.may import Action, may
+from guerdon.hosting.queue import Lease, QueueView, Verdict, Waiting
+from guerdon.hosting.things import (
+    Actor,
+    Board,
+    BoardRow,
+    Change,
+    Contest,
+    Limits,
+    Person,
+    Phase,
+    Project,
+    Role,
+    Shown,
+    State,
+    Submission,
+    Told,
+)
+
+__all__ = [
+    "Action",
+    "Actor",
+    "Board",
+    "BoardRow",
+    "Change",
+    "Contest",
+    "Duplicate",
+    "Host",
+    "HostingError",
+    "Item",
+    "Lease",
+    "LimitError",
+    "Limits",
+    "NotAllowedError",
+    "NotFoundError",
+    "Outcome",
+    "Person",
+    "Phase",
+    "Project",
+    "QueueView",
+    "Role",
+    "Shown",
+    "ShownPair",
+    "Side",
+    "Standing",
+    "State",
+    "Submission",
+    "Told",
+    "Verdict",
+    "Waiting",
+    "may",
+]

@@ -1,0 +1,294 @@
+"""Contests and their phases: created, listed, closed, revealed."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, cast
+
+from guerdon.core.challenge import Challenge, Visibility
+from guerdon.core.errors import did_you_mean
+from guerdon.core.plain import Json, digest
+from guerdon.core.recipe import identity, recipe
+from guerdon.core.reward import Reward
+from guerdon.hosting.challenges import Posed, challenge_of, reference
+from guerdon.hosting.errors import HostingError, NotFoundError
+from guerdon.hosting.may import Action, ensure, may
+from guerdon.hosting.store import Store, Writer, new_id, pack, packed, unpack, unpacked
+from guerdon.hosting.things import Actor, Contest, Limits, Phase
+from guerdon.ledger import RunRow
+
+STEP = 0.005
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
+_OPENNESS = (Visibility.SEALED, Visibility.AGGREGATE, Visibility.OPEN)
+_CONTEST = "id, slug, title, ref, rules, created, public"
+_PHASE = "name, split, visibility, limits, reveal, run, place, step, opens, closes, closed, revealed"
+
+
+class Contests:
+    """The contests of a host."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._posed: dict[tuple[str, str], Posed] = {}
+        self._guard = threading.Lock()
+
+    def create(
+        self,
+        actor: Actor,
+        ref: Challenge | str,
+        slug: str,
+        title: str,
+        phases: Sequence[Phase] = (),
+        rules_markdown: str = "",
+        *,
+        fields: Mapping[str, Json] | None = None,
+        public: bool = False,
+    ) -> Contest:
+        """Open a contest.
+
+        Args:
+            actor: an organiser.
+            ref: the challenge, or where it is: a slug, `module:Class` or `FILE.py[:NAME]`.
+            slug: its name in addresses.
+            title: for people.
+            phases: at least one; by default one for each split of the challenge.
+            rules_markdown: what entrants must know.
+            fields: of the challenge's class.
+            public: visitors may see it.
+
+        Raises:
+            HostingError: the slug is taken or not one; a phase tells more than the challenge's split allows.
+            ConfigError: the challenge cannot be made.
+        """
+        ensure(actor, Action.CREATE_CONTEST)
+        if not _SLUG.fullmatch(slug):
+            raise HostingError("a slug of a-z, 0-9 and -, at most 40", f"got {slug!r:.60}", "Try my-contest")
+        found, own = reference(ref, fields or {})
+        challenge = ref if isinstance(ref, Challenge) else challenge_of(found, own)
+        given = phases or [Phase(split, split) for split in challenge.splits]
+        made = [_checked(phase, challenge, place) for place, phase in enumerate(given)]
+        if len({phase.name for phase in made}) < len(made):
+            raise HostingError("phases with names of their own", "two have the same", "Rename one")
+        rows = [self._run_row(challenge, slug, phase) for phase in made]
+
+        def work(to: Writer) -> None:
+            if to.rows("SELECT 1 FROM hosting_contests WHERE slug = ?", [slug]):
+                raise HostingError("a slug of its own", f"{slug} is taken", "Choose another")
+            name = new_id()
+            to.insert(
+                "contests", id=name, slug=slug, title=pack(title), ref=pack(found), fields=packed(own),
+                rules=pack(rules_markdown), made_by=actor.person, public=int(public), created=to.now,
+            )  # fmt: skip
+            for phase, row in zip(made, rows, strict=True):
+                tasks = [(challenge.name, task) for task in Posed(challenge, phase.split).vault.tasks.values()]
+                self._store.ledger.adding.tasks(to.connection, tasks)
+                self._store.ledger.adding.run(to.connection, row)
+                _insert_phase(to, name, phase, row.id)
+            to.tell("contest", slug, name)
+
+        self._store.write(work)
+        return self.get(actor, slug)
+
+    def _run_row(self, challenge: Challenge, slug: str, phase: Phase) -> RunRow:
+        posed = Posed(challenge, phase.split)
+        visibility = phase.visibility or Visibility.SEALED
+        return RunRow(
+            id=digest("contest", slug, phase.name, identity(challenge))[:12],
+            challenge=challenge.name,
+            split=phase.split,
+            visibility=visibility.value,
+            solver=f"entrants of {slug}",
+            judge=identity(posed.judge),
+            seed=0,
+            budget={},
+            recipe={
+                "challenge": recipe(challenge),
+                "solver": {"kind": "contest", "contest": slug, "phase": phase.name},
+                "judge": recipe(posed.judge),
+                "tasks": len(posed.vault.tasks),
+            },
+        )
+
+    def get(self, actor: Actor, slug: str) -> Contest:
+        """A contest by its slug.
+
+        Raises:
+            NotFoundError: there is none that the actor may see.
+        """
+        found = self.find(slug)
+        if not may(actor, Action.SEE_CONTEST, found):
+            raise NotFoundError("a contest of this host", f"got {slug!r:.60}", "Sign in, or see the list")
+        return _seen_by(actor, found)
+
+    def find(self, slug: str) -> Contest:
+        """A contest by its slug, for the host's own use."""
+        rows = self._store.rows(f"SELECT {_CONTEST} FROM hosting_contests WHERE slug = ?", [pack(slug[:60])])
+        if not rows:
+            known = [row[0] for row in self._store.rows("SELECT slug FROM hosting_contests WHERE public = 1")]
+            raise NotFoundError("a contest of this host", f"got {slug!r:.60}", did_you_mean(slug[:60], known))
+        return self._contest(rows[0])
+
+    def list(self, actor: Actor) -> list[Contest]:
+        """The contests that the actor may see, newest first."""
+        rows = self._store.rows(f"SELECT {_CONTEST} FROM hosting_contests ORDER BY seq DESC")
+        found = [each for each in map(self._contest, rows) if may(actor, Action.SEE_CONTEST, each)]
+        return [_seen_by(actor, each) for each in found]
+
+    def change(
+        self,
+        actor: Actor,
+        slug: str,
+        *,
+        title: str | None = None,
+        rules_markdown: str | None = None,
+        public: bool | None = None,
+    ) -> Contest:
+        """Change what entrants read, or who may; what is `None` stays."""
+        contest = self.get(actor, slug)
+        ensure(actor, Action.RUN_CONTEST, contest)
+        new = {
+            "title": None if title is None else pack(title),
+            "rules": None if rules_markdown is None else pack(rules_markdown),
+            "public": None if public is None else int(public),
+        }
+
+        def work(to: Writer) -> None:
+            for column, value in new.items():
+                if value is not None:
+                    to.change(f"UPDATE hosting_contests SET {column} = ? WHERE id = ?", [value, contest.id])
+            to.tell("contest", slug, contest.id)
+
+        self._store.write(work)
+        return self.get(actor, slug)
+
+    def reschedule(self, actor: Actor, slug: str, phase: str, opens: float | None, closes: float | None) -> Contest:
+        """Give a phase other times, in unix seconds. One that was closed by hand or revealed stays so.
+
+        Raises:
+            HostingError: it would close before it opens, or its scores are shown already.
+        """
+        contest = self.get(actor, slug)
+        ensure(actor, Action.RUN_CONTEST, contest)
+        found = contest.phase(phase)
+        if found.revealed:
+            raise HostingError("a phase whose scores are not shown", f"{found.name} is revealed", "Open another phase")
+        if opens is not None and closes is not None and closes <= opens:
+            raise HostingError("a phase that opens before it closes", f"{found.name} would not", "Correct its times")
+
+        def work(to: Writer) -> None:
+            sql = "UPDATE hosting_phases SET opens = ?, closes = ? WHERE contest = ? AND name = ?"
+            to.change(sql, [opens, closes, contest.id, pack(found.name)])
+            to.tell("contest", slug, contest.id)
+
+        self._store.write(work)
+        return self.get(actor, slug)
+
+    def close(self, actor: Actor, slug: str, phase: str = "") -> Contest:
+        """Take no more submissions, in one phase or in all. What is queued is still judged. Twice is once."""
+        return self._end(actor, slug, phase, "closed")
+
+    def reveal(self, actor: Actor, slug: str, phase: str = "") -> Contest:
+        """Close, and show the scores of one phase or of all. It cannot be undone."""
+        self._end(actor, slug, phase, "closed")
+        return self._end(actor, slug, phase, "revealed")
+
+    def _end(self, actor: Actor, slug: str, phase: str, column: str) -> Contest:
+        contest = self.get(actor, slug)
+        ensure(actor, Action.RUN_CONTEST, contest)
+        names = [contest.phase(phase).name] if phase else [each.name for each in contest.phases]
+
+        def work(to: Writer) -> None:
+            for name in names:
+                sql = f"UPDATE hosting_phases SET {column} = ? WHERE contest = ? AND name = ? AND {column} IS NULL"
+                to.change(sql, [to.now, contest.id, pack(name)])
+            to.tell("contest", slug, contest.id)
+
+        self._store.write(work)
+        return self.get(actor, slug)
+
+    def posed(self, contest: Contest, phase: Phase) -> Posed:
+        """The tasks that answers to a phase are for. Kept, since reading them may take long."""
+        key = (contest.id, phase.split)
+        with self._guard:
+            if key not in self._posed:
+                sql = "SELECT ref, fields FROM hosting_contests WHERE id = ?"
+                ref, fields = self._store.rows(sql, [contest.id])[0]
+                self._posed[key] = Posed(challenge_of(unpack(ref), unpacked(fields) or {}), phase.split)
+            return self._posed[key]
+
+    def _contest(self, row: Sequence[Any]) -> Contest:
+        name, slug, title, ref, rules, created, public = row
+        now = self._store.now()
+        found = self._store.rows(f"SELECT {_PHASE} FROM hosting_phases WHERE contest = ? ORDER BY place", [name])
+        phases = tuple(_phase(each, now) for each in found)
+        return Contest(name, slug, unpack(title), unpack(ref), unpack(rules), phases, created, bool(public))
+
+
+def _seen_by(actor: Actor, contest: Contest) -> Contest:
+    """Where a challenge lies on the host is for organisers."""
+    return contest if may(actor, Action.RUN_CONTEST, contest) else replace(contest, ref="")
+
+
+def _insert_phase(to: Writer, contest: str, phase: Phase, run: str) -> None:
+    to.insert(
+        "phases",
+        contest=contest,
+        name=pack(phase.name),
+        split=pack(phase.split),
+        visibility=(phase.visibility or Visibility.SEALED).value,
+        limits=packed(asdict(phase.limits)),
+        reveal=packed(phase.reveal),
+        run=run,
+        place=phase.place,
+        step=phase.step,
+        opens=phase.opens,
+        closes=phase.closes,
+    )
+
+
+def _checked(phase: Phase, challenge: Challenge, place: int) -> Phase:
+    """A phase with its split and visibility filled in.
+
+    Raises:
+        HostingError: it would tell more than the challenge allows, or closes before it opens.
+    """
+    split = phase.split or next(iter(challenge.splits))
+    allowed = challenge.visibility(split)
+    visibility = Visibility(phase.visibility or allowed)
+    if _OPENNESS.index(visibility) > _OPENNESS.index(allowed):
+        got = f"phase {phase.name} would be {visibility.value}, split {split} is {allowed.value}"
+        raise HostingError("a phase that tells no more than its split", got, "Choose another split or visibility")
+    if phase.opens is not None and phase.closes is not None and phase.closes <= phase.opens:
+        raise HostingError("a phase that opens before it closes", f"{phase.name} does not", "Correct its times")
+    if not 0 < len(phase.name) <= 60 or not phase.name.isprintable():
+        raise HostingError("a phase's name of 1 to 60 printable characters", f"got {len(phase.name)}", "Shorten it")
+    step = _step(challenge) if phase.step is None else phase.step
+    return replace(phase, split=split, visibility=visibility, place=place, step=step)
+
+
+def _step(challenge: Challenge) -> float:
+    """How much better a single score must be to be released, on the scale of the judge."""
+    low, high = cast(Reward, challenge.judge).range
+    return STEP * (high - low if math.isfinite(high - low) else 1.0)
+
+
+def _phase(row: Sequence[Any], now: float) -> Phase:
+    name, split, visibility, limits, reveal, run, place, step, opens, closes, closed, revealed = row
+    when = unpacked(reveal)
+    is_closed = closed is not None or (closes is not None and now >= closes)
+    is_revealed = revealed is not None or (when == "close" and is_closed)
+    if isinstance(when, (int, float)) and now >= when:
+        is_closed = is_revealed = True  # a score that is shown ends the submissions it could guide
+    return Phase(
+        unpack(name), unpack(split), opens, closes, Visibility(visibility), Limits(**unpacked(limits)), when, step,
+        closed=is_closed, revealed=is_revealed, run=run, place=int(place),
+    )  # fmt: skip
+
+
+def open_now(phase: Phase, now: float) -> bool:
+    """Whether a phase takes submissions."""
+    return not phase.closed and (phase.opens is None or now >= phase.opens)

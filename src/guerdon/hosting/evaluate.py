@@ -1,0 +1,216 @@
+"""Judging one submission in a child process that can be killed, with limits, and without a word of the key leaving it.
+
+The child gets the judge and the cases over a pipe. What an entrant is told comes from the challenge's own
+`entry_problem(task, content)`, which sees no key; what a judge says is for organisers, with parts of keys cut out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from guerdon.bench.processes import ProcessCrew, ProcessSlot
+from guerdon.bench.workers import START_S, Reply
+from guerdon.core.plain import Blob
+from guerdon.core.reward import Reward
+from guerdon.core.score import Fault, FaultKind, Score
+from guerdon.core.task import Answer, Case, Task
+from guerdon.ledger.blobs import Blobs
+
+FOR_ENTRANT = "for_entrant"
+"""A part that marks a fault whose detail was written for the entrant."""
+SHORTEST_SECRET = 8
+MOST_SECRETS = 200_000
+Check = Callable[[Task, Any], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile(Blob):
+    """A file that was handed in, where a judge can read it.
+
+    Args:
+        path: of the stored file; named by its digest, so that nothing an entrant wrote is part of it.
+    """
+
+    path: str = ""
+
+    def read(self) -> bytes:
+        """Its bytes."""
+        return Path(self.path).read_bytes()
+
+
+def with_files(answers: Sequence[Answer], blobs: Blobs) -> list[Answer]:
+    """Answers whose files can be read."""
+
+    def found(content: Any) -> Any:
+        if not isinstance(content, Blob):
+            return content
+        return StoredFile(content.digest, content.size, content.media, str(blobs.path(content)))
+
+    return [replace(answer, content=found(answer.content)) for answer in answers]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guarded(Reward):
+    """A judge with the checks of a contest around it; runs in the child.
+
+    Args:
+        inner: the challenge's judge.
+        check: the challenge's `entry_problem`, where it has one.
+        memory_mb: limit of address space, in MiB.
+        frank: on an open split, a judge may speak to entrants itself.
+    """
+
+    inner: Reward
+    check: Check | None = None
+    memory_mb: int | None = None
+    frank: bool = False
+
+    def __call__(self, cases: Sequence[Case]) -> list[Score]:
+        """Check, then judge what passed."""
+        self._limit()
+        scores: list[Score | None] = [self._problem(case) for case in cases]
+        good = [i for i, score in enumerate(scores) if score is None]
+        for i, score in zip(good, self.inner([cases[i] for i in good]), strict=True):
+            scores[i] = self._quiet(score, cases[i])
+        return [score for score in scores if score is not None]
+
+    def _limit(self) -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if self.memory_mb is not None:
+            limit = self.memory_mb << 20
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    def _problem(self, case: Case) -> Score | None:
+        if self.check is None:
+            return None
+        try:
+            said = self.check(case.task, case.answer.content)
+        except Exception as error:  # noqa: BLE001  # whatever an author's code raises is a fault, not a crash
+            return Score.failed(FaultKind.JUDGE, f"entry_problem raised {type(error).__name__}: {str(error)[:200]}")
+        return None if said is None else Score.failed(FaultKind.INVALID, said[:500], "solver", {FOR_ENTRANT: 1.0})
+
+    def _quiet(self, score: Score, case: Case) -> Score:
+        fault = score.fault
+        if fault is None:
+            return score
+        parts = {n: v for n, v in score.parts.items() if self.frank or n != FOR_ENTRANT}
+        return replace(score, parts=parts, fault=Fault(fault.kind, redacted(fault.detail, case.key), fault.whose))
+
+
+def redacted(text: str, key: Any) -> str:
+    """A text without the longer texts of a key.
+
+    >>> redacted("expected swordfish!", {"answer": "swordfish!"})
+    'expected [key]'
+    """
+    if text:
+        for count, secret in enumerate(_texts(key)):
+            if count > MOST_SECRETS:
+                return "[a message that could not be checked for parts of the key]"
+            text = text.replace(secret, "[key]")
+    return text
+
+
+def _texts(key: Any) -> Iterator[str]:
+    if isinstance(key, str):
+        if len(key) >= SHORTEST_SECRET:
+            yield key
+    elif isinstance(key, Mapping):
+        for value in key.values():
+            yield from _texts(value)
+    elif isinstance(key, (list, tuple, set, frozenset)):
+        for value in key:
+            yield from _texts(value)
+
+
+def sentence_of(scores: Sequence[Score]) -> str:
+    """What the entrant is told of the first fault that was found for them."""
+    for score in scores:
+        if score.fault is not None and FOR_ENTRANT in score.parts:
+            return score.fault.detail
+    return ""
+
+
+class StoppedError(Exception):
+    """The judging was broken off."""
+
+
+class Evaluator:
+    """Judges batches in a child process of its own, which is started when it is needed and replaced when it dies.
+
+    Args:
+        judge: what to judge with.
+        seconds: what a submission may take.
+    """
+
+    def __init__(self, judge: Guarded, seconds: float) -> None:
+        self.judge, self._seconds = judge, seconds
+        self._crew = ProcessCrew(judge, 1)
+        self._slot: ProcessSlot | None = None
+
+    def evaluate(self, cases: Sequence[Case], stopped: Callable[[], bool]) -> Reply:
+        """The scores of a submission.
+
+        An answer that kills the child twice by itself is a fault of the judge; one that outlasts the time is the
+        entrant's.
+
+        Raises:
+            StoppedError: `stopped()` said so; the child is dead.
+        """
+        begun = time.monotonic()
+        whole = self._attempt(cases, stopped)
+        if isinstance(whole, Reply):
+            return whole
+        if len(cases) == 1 or self.judge.inner.unit == "group":
+            return self._second(cases, whole, stopped)
+        replies = [self._alone([case], stopped) for case in cases]
+        sandbox = next((reply.sandbox for reply in replies if reply.sandbox), "")
+        flat = [score for reply in replies for score in reply.scores]
+        return Reply(flat, time.monotonic() - begun, sandbox)
+
+    def _alone(self, cases: Sequence[Case], stopped: Callable[[], bool]) -> Reply:
+        reply = self._attempt(cases, stopped)
+        return reply if isinstance(reply, Reply) else self._second(cases, reply, stopped)
+
+    def _second(self, cases: Sequence[Case], first: FaultKind, stopped: Callable[[], bool]) -> Reply:
+        """After a death, once more; after the full time, no more."""
+        reply: Reply | FaultKind = first
+        if first is FaultKind.CRASH:
+            reply = self._attempt(cases, stopped)
+        if isinstance(reply, Reply):
+            return reply
+        if reply is FaultKind.TIMEOUT:
+            return Reply([Score.failed(reply, f"judging took more than {self._seconds:g} s", "solver")] * len(cases))
+        return Reply([Score.failed(reply, "killed its judge twice", "judge")] * len(cases))
+
+    def _attempt(self, cases: Sequence[Case], stopped: Callable[[], bool]) -> Reply | FaultKind:
+        patience = self._seconds
+        if self._slot is None:
+            self._slot, patience = self._crew.start(), patience + START_S
+        self._slot.send(cases)
+        until = time.monotonic() + patience
+        while time.monotonic() < until:
+            found = self._crew.wait([self._slot], 0.2)
+            if found and found[0][1] is not None:
+                return found[0][1]
+            if found:
+                self.close()
+                return FaultKind.CRASH
+            if stopped():
+                self.close()
+                raise StoppedError
+        self.close()
+        return FaultKind.TIMEOUT
+
+    def close(self) -> None:
+        """Kill the child."""
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            with contextlib.suppress(ProcessLookupError, ValueError):
+                slot.kill()

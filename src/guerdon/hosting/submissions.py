@@ -1,0 +1,259 @@
+"""Handing in, withdrawing, trying again. Limits are counted in the transaction that adds to them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from guerdon.core.plain import Blob, digest
+from guerdon.core.task import Answer
+from guerdon.hosting.challenges import Posed
+from guerdon.hosting.contests import Contests
+from guerdon.hosting.entries import Content, answers_of, size_of
+from guerdon.hosting.errors import HostingError, LimitError, NotFoundError
+from guerdon.hosting.may import Action, ensure, may
+from guerdon.hosting.records import Records, phase_key
+from guerdon.hosting.store import Store, Writer, new_id, pack, packed
+from guerdon.hosting.things import Actor, Contest, Phase, Role, State, Submission
+from guerdon.ledger import AttemptRow, attempt_id
+
+DAY = 86400.0
+PAGE = 100
+
+
+class Submissions:
+    """What was handed in.
+
+    Cancel and retry work in every state:
+
+        queued     cancel takes it out; it does not count against limits if no worker had it yet. retry changes nothing.
+        leased     cancel stops its worker; retry takes it from its worker and queues it anew.
+        done       cancel withdraws it: it stays in the record and leaves the board. retry judges it again; the old
+                   verdict stays in the record, the newest counts.
+        fault      cancel withdraws it, retry judges it again.
+        cancelled  cancel changes nothing, retry queues it again.
+
+    An entrant's team may cancel until the phase closes, and retry what failed on the host's side; organisers may
+    do both at any time.
+    """
+
+    def __init__(self, store: Store, contests: Contests, records: Records) -> None:
+        self._store, self._contests, self._records = store, contests, records
+
+    def submit(
+        self, actor: Actor, contest: str, phase: str, content: Content, note: str = "", name: str = ""
+    ) -> Submission:
+        """Hand in an answer to a phase: a file's path or bytes, a text, or plain data.
+
+        Args:
+            actor: for whose team.
+            contest: slug.
+            phase: name; "" for the first.
+            content: for several tasks, an object with an answer to each.
+            note: for the team and the organisers.
+            name: of the file.
+
+        Raises:
+            NotAllowedError: the actor may not.
+            HostingError: the phase is not open, or it is not a submission.
+            LimitError: a limit is reached; it says which.
+        """
+        found = self._contests.get(actor, contest)
+        where = found.phase(phase)
+        ensure(actor, Action.SUBMIT, where)
+        self._check_open(where, self._store.now())
+        size = size_of(content)
+        if size > where.limits.size:
+            raise HostingError(f"a submission of at most {where.limits.size:,} bytes", f"got {size:,}", "Shorten it")
+        posed = self._contests.posed(found, where)
+        answers = answers_of(posed, content, self._store.ledger.blobs)
+        key = new_id()
+        given = name or (content.name if isinstance(content, Path) else "")
+        self._store.write(
+            lambda to: self._add(to, key, actor, found, where, posed, answers, size, note[:2000], given[-200:])
+        )
+        return self.get(actor, key)
+
+    def _add(
+        self, to: Writer, key: str, actor: Actor, contest: Contest, phase: Phase, posed: Posed,
+        answers: Sequence[Answer], size: int, note: str, name: str,
+    ) -> None:  # fmt: skip
+        if to.rows("SELECT 1 FROM hosting_submissions WHERE id = ?", [key]):
+            return
+        self._check_still_open(to, contest, phase)
+        if actor.role is not Role.ORGANISER:
+            self._check_limits(to, actor, contest, phase)
+        by = phase_key(contest, phase)
+        number = int(to.rows("SELECT COUNT(*) FROM hosting_submissions WHERE contest = ? AND phase = ?", by)[0][0])
+        rows = [
+            AttemptRow(attempt_id(phase.run, number, i, answer), phase.run, number, i, answer)
+            for i, answer in enumerate(answers)
+        ]
+        self._store.ledger.adding.attempts(to.connection, rows)
+        to.insert(
+            "submissions", id=key, contest=by[0], phase=by[1], number=number, team=actor.team, person=actor.person,
+            created=to.now, queued=to.now, note=pack(note), name=pack(name), size=size, digest=_digest(answers),
+            state=State.QUEUED.value, attempts=len(rows), counts=1,
+        )  # fmt: skip
+        to.tell("submission", contest.slug, key, actor.team)
+
+    def _check_open(self, phase: Phase, now: float) -> None:
+        if phase.opens is not None and now < phase.opens:
+            wait = math.ceil((phase.opens - now) / 60)
+            raise HostingError(f"a phase that is open: {phase.name}", f"it opens in {wait:,} minutes", "Come back then")
+        if phase.closed or (phase.closes is not None and now >= phase.closes):
+            raise HostingError(f"a phase that is open: {phase.name}", "it is closed", "See the other phases")
+
+    def _check_still_open(self, to: Writer, contest: Contest, phase: Phase) -> None:
+        """A phase may have closed while a file came in: what counts is the moment of recording."""
+        sql = "SELECT closed, closes FROM hosting_phases WHERE contest = ? AND name = ?"
+        closed, closes = to.rows(sql, phase_key(contest, phase))[0]
+        if closed is not None or (closes is not None and to.now >= closes):
+            raise HostingError(f"a phase that is open: {phase.name}", "it has just closed", "See the other phases")
+
+    def _check_limits(self, to: Writer, actor: Actor, contest: Contest, phase: Phase) -> None:
+        limits, by = phase.limits, phase_key(contest, phase)
+        whose = "contest = ? AND phase = ? AND (team = ? OR person = ?)"
+        values = [*by, actor.team, actor.person]
+        running = f"SELECT COUNT(*) FROM hosting_submissions WHERE {whose} AND state IN ('queued', 'leased')"
+        counted = f"SELECT COUNT(*) FROM hosting_submissions WHERE {whose} AND counts = 1"
+        if limits.concurrent is not None and to.rows(running, values)[0][0] >= limits.concurrent:
+            expected = f"at most {limits.concurrent} submissions that wait or are being judged"
+            raise LimitError(expected, "so many are", "Wait for one to be judged")
+        if limits.total is not None and to.rows(counted, values)[0][0] >= limits.total:
+            raise LimitError(f"at most {limits.total} submissions in all", "so many were made", "Choose among them")
+        since = math.floor(to.now / DAY) * DAY
+        today = f"{counted} AND created >= ?"
+        if limits.per_day is not None and to.rows(today, [*values, since])[0][0] >= limits.per_day:
+            hours = math.ceil((since + DAY - to.now) / 3600)
+            do = f"The next day begins in {hours} h, at 0:00 UTC"
+            raise LimitError(f"at most {limits.per_day} submissions a day", "so many were made today", do)
+
+    # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def get(self, actor: Actor, submission: str) -> Submission:
+        """A submission that the actor may see.
+
+        Raises:
+            NotFoundError: there is none; which is also said of those of others.
+        """
+        found = self._records.seen(actor, "s.id = ?", [submission[:64]])
+        if not found:
+            raise NotFoundError("a submission of yours", f"got {submission!r:.40}", "See the list")
+        return found[0]
+
+    def list_for(self, actor: Actor, contest: str = "", phase: str = "", before: int | None = None) -> list[Submission]:
+        """The actor's team's submissions, or all for an organiser; newest first, a page at a time.
+
+        Args:
+            actor: who asks.
+            contest: slug; all contests by default.
+            phase: name; all phases by default.
+            before: only those with a smaller `number`, for the next page of a phase.
+        """
+        terms, values = ["1 = 1"], list[object]()
+        for column, value in (("c.slug", pack(contest[:60])), ("s.phase", pack(phase[:60]))):
+            if value:
+                terms, values = [*terms, f"{column} = ?"], [*values, value]
+        if actor.role is not Role.ORGANISER:
+            terms, values = [*terms, "s.team = ?"], [*values, actor.team]
+        if before is not None:
+            terms, values = [*terms, "s.number < ?"], [*values, before]
+        return self._records.seen(actor, f"{' AND '.join(terms)} ORDER BY s.seq DESC LIMIT {PAGE}", values)
+
+    def answer(self, actor: Actor, submission: str) -> bytes:
+        """What was handed in, as bytes.
+
+        Raises:
+            NotFoundError: there is none that the actor may see.
+        """
+        item, _, phase = self._owned(actor, submission, Action.SEE_ANSWER)
+        rows = self._store.ledger.attempts(phase.run, step=item.number)
+        contents = {row.answer.task: row.answer.content for row in rows}
+        if len(contents) == 1:
+            content = next(iter(contents.values()))
+            if isinstance(content, Blob):
+                return self._store.ledger.blobs.get(content)
+            return (content if isinstance(content, str) else packed(content)).encode("utf-8", "surrogatepass")
+        return packed({name: _plain(content) for name, content in contents.items()}).encode("ascii")
+
+    # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def cancel(self, actor: Actor, submission: str) -> Submission:
+        """Cancel or withdraw a submission; see the class for what that means in each state."""
+        item, contest, _ = self._owned(actor, submission, Action.CANCEL)
+
+        def work(to: Writer) -> None:
+            sql = (
+                "UPDATE hosting_submissions SET counts = CASE WHEN tries = 0 THEN 0 ELSE counts END, "
+                "state = 'cancelled', token = '', until = NULL, final = 0 WHERE id = ? AND state <> 'cancelled'"
+            )
+            if to.change(sql, [item.id]):
+                to.tell("submission", contest.slug, item.id, item.team)
+
+        self._store.write(work)
+        return self.get(actor, item.id)
+
+    def retry(self, actor: Actor, submission: str) -> Submission:
+        """Judge a submission again; see the class for what that means in each state.
+
+        Raises:
+            LimitError: it failed on the host's side, and the team has handed in others in its place.
+        """
+        item, contest, phase = self._owned(actor, submission, Action.RETRY)
+
+        def work(to: Writer) -> None:
+            free = to.rows("SELECT 1 FROM hosting_submissions WHERE id = ? AND counts = 0", [item.id])
+            if free and actor.role is not Role.ORGANISER:
+                self._check_limits(to, actor, contest, phase)  # its place may have been used by another
+            sql = (
+                "UPDATE hosting_submissions SET state = 'queued', token = '', until = NULL, fault = '', deaths = 0, "
+                "queued = ?, round = round + 1, counts = 1 WHERE id = ? AND state <> 'queued'"
+            )
+            if to.change(sql, [to.now, item.id]):
+                to.tell("submission", contest.slug, item.id, item.team)
+
+        self._store.write(work)
+        return self.get(actor, item.id)
+
+    def choose_final(self, actor: Actor, submission: str, chosen: bool = True) -> Submission:
+        """Choose a submission to count when a sealed phase is revealed, or take the choice back.
+
+        Raises:
+            LimitError: the team has chosen as many as it may.
+            HostingError: it was cancelled.
+        """
+        item, contest, phase = self._owned(actor, submission, Action.CHOOSE_FINAL)
+
+        def work(to: Writer) -> None:
+            count = (
+                "SELECT COUNT(*) FROM hosting_submissions WHERE contest = ? AND phase = ? AND team = ? AND final = 1 "
+                "AND id <> ?"
+            )
+            taken = to.rows(count, [*phase_key(contest, phase), item.team, item.id])[0][0]
+            if chosen and taken >= phase.limits.finals:
+                raise LimitError(f"at most {phase.limits.finals} that count", "so many are chosen", "Take one back")
+            sql = "UPDATE hosting_submissions SET final = ? WHERE id = ? AND state <> 'cancelled'"
+            if not to.change(sql, [int(chosen), item.id]):
+                raise HostingError("a submission that was not cancelled", "it was", "Choose another")
+            to.tell("submission", contest.slug, item.id, item.team)
+
+        self._store.write(work)
+        return self.get(actor, item.id)
+
+    def _owned(self, actor: Actor, submission: str, action: Action) -> tuple[Submission, Contest, Phase]:
+        found = self._records.bare("s.id = ?", [submission[:64]])
+        if not found or not may(actor, Action.SEE_SUBMISSION, found[0][0]):
+            raise NotFoundError("a submission of yours", f"got {submission!r:.40}", "See the list")
+        ensure(actor, action, found[0][0])
+        return found[0]
+
+
+def _plain(content: object) -> object:
+    return content.plain() if isinstance(content, Blob) else content
+
+
+def _digest(answers: Sequence[Answer]) -> str:
+    """What two submissions with the same content share."""
+    return digest([[answer.task, answer.digest] for answer in answers])

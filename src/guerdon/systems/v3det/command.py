@@ -1,0 +1,144 @@
+"""The command line: check, score and compare result files, split a training set, run a detector, make a load.
+
+python -m guerdon.systems.v3det check RESULTS --labels LABELS
+python -m guerdon.systems.v3det score RESULTS --labels LABELS [--tree TREE] [--resamples 1000]
+python -m guerdon.systems.v3det compare ONE TWO --labels LABELS [--tree TREE]
+python -m guerdon.systems.v3det base-only TRAIN --out BASE
+python -m guerdon.systems.v3det detect MODEL --kind detr|owl-vit --labels INFO --root FOLDER --out RESULTS
+python -m guerdon.systems.v3det load --images 1000 --boxes 7000 --categories 13204 --out FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from guerdon.core.errors import GuerdonError
+from guerdon.vision.coco import Labels, read_labels, results_of
+from guerdon.vision.figures import Figures, figures
+from guerdon.vision.hierarchy import read_tree
+from guerdon.vision.submission import MOST, read_submission
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is 2 for a file or a setting that cannot be used."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except GuerdonError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m guerdon.systems.v3det",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True)
+
+    def command(name: str, run: Any, *places: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name)
+        one.set_defaults(run=run)
+        for place in places:
+            one.add_argument(place, type=Path)
+        return one
+
+    judging = [command("check", _check, "results"), command("score", _score, "results"),
+               command("compare", _compare, "one", "two")]  # fmt: skip
+    for each in judging:
+        each.add_argument("--labels", type=Path, required=True, help="annotation file")
+        each.add_argument("--tree", type=Path, help="category tree")
+        each.add_argument("--most", type=int, default=MOST, help="detections of an image at most")
+        each.add_argument("--resamples", type=int, default=1000)
+        each.add_argument("--seed", type=int, default=0)
+        each.add_argument("--json", action="store_true")
+    command("base-only", _base_only, "train").add_argument("--out", type=Path, required=True)
+    detect = command("detect", _detect)
+    detect.add_argument("model", help="folder or hub id")
+    detect.add_argument("--kind", choices=["detr", "owl-vit"], default="detr")
+    detect.add_argument("--labels", type=Path, required=True, help="file with images and categories")
+    detect.add_argument("--root", type=Path, required=True, help="folder of the images")
+    detect.add_argument("--device", default="cpu")
+    detect.add_argument("--batch", type=int, default=8)
+    detect.add_argument("--out", type=Path, required=True)
+    load = command("load", _load)
+    for name, number in (("images", 1000), ("boxes", 7000), ("categories", 13_204), ("per-image", MOST), ("seed", 0)):
+        load.add_argument(f"--{name}", type=int, default=number)
+    load.add_argument("--out", type=Path, required=True)
+    return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    found = read_submission(options.results, read_labels(options.labels), most=options.most)
+    print(f"{len(found):,} detections in {len(set(found.image.tolist())):,} images: the file can be handed in")
+
+
+def _judged(results: Path, labels: Labels, options: argparse.Namespace) -> Figures:
+    found = read_submission(results, labels, most=options.most)
+    tree = read_tree(options.tree, labels.categories) if options.tree else None
+    return figures(labels, found, tree, resamples=options.resamples, seed=options.seed)
+
+
+def _score(options: argparse.Namespace) -> None:
+    _print(_judged(options.results, read_labels(options.labels), options), options.json)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    labels = read_labels(options.labels)
+    one, two = (_judged(results, labels, options) for results in (options.one, options.two))
+    _print(one.minus(two), options.json)
+
+
+def _print(told: Figures, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(told.parts(), indent=1))
+        return
+    for name in told.values:
+        each = told.interval(name)
+        value = "unknown" if each.value is None else f"{100 * each.value:.2f}"
+        ends = "" if each.low is None or each.high is None else f"  ({100 * each.low:.2f} to {100 * each.high:.2f})"
+        print(f"{name:9}{value:>8}{ends}")
+
+
+def _base_only(options: argparse.Namespace) -> None:
+    from guerdon.systems.v3det.files import base_only
+
+    options.out.write_bytes(base_only(options.train))
+
+
+def _detect(options: argparse.Namespace) -> None:
+    from guerdon.systems.v3det import runners
+
+    labels = read_labels(options.labels)
+    names = list(labels.category_names)
+    kind = runners.DetrDetector if options.kind == "detr" else runners.OwlDetector
+    prompts = names if options.kind == "detr" else [f"a {name}" for name in names]
+    detector = kind.of(options.model, prompts, device=options.device)
+    rows = runners.detections(detector, _images(labels, options.root), batch=options.batch)
+    count = runners.write_results(rows, labels.categories.tolist(), options.out)
+    print(f"{count:,} detections in {options.out.name}")
+
+
+def _images(labels: Labels, root: Path) -> Iterator[tuple[Mapping[str, Any], Any]]:
+    from guerdon.systems.v3det.solvers import read_image
+
+    for image, name in zip(labels.images.tolist(), labels.names, strict=True):
+        yield {"id": image}, read_image(root, name)
+
+
+def _load(options: argparse.Namespace) -> None:
+    from guerdon.systems.v3det.load import annotations_of, detections_like, labels_like
+
+    labels = labels_like(options.images, options.boxes, options.categories, options.seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "labels.json").write_text(json.dumps(annotations_of(labels)))
+    found = detections_like(labels, options.per_image, options.seed)
+    (options.out / "results.json").write_bytes(results_of(found, labels))
+    print(f"labels.json and results.json in {options.out}")

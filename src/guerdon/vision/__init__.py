@@ -1,0 +1,1 @@
+"""Vision: detections and how good they are."""

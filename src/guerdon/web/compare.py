@@ -1,0 +1,241 @@
+"""Comparing two things at a time, blind and by keyboard; how the ratings stand beside it, for organisers.
+
+Without scripts every key is a button of a form. With them the next three pairs are fetched ahead.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from guerdon.core.errors import GuerdonError
+from guerdon.hosting import Action, HostingError, Item, Project, ShownPair, Standing, may
+from guerdon.hosting.files import read_json_lines
+from guerdon.hosting.may import ensure
+from guerdon.report import text
+from guerdon.report.svg import Bar, intervals
+from guerdon.web.visit import Page, Visit, status_of
+
+AHEAD = 4
+"""The pair that is looked at and the next three."""
+LETTERS = 50_000
+"""Characters of one side that are shown."""
+RATED = 12
+"""So many systems are drawn."""
+MOST = 512 << 20
+MEDIA = ("image/png", "image/jpeg", "image/webp", "image/gif", "video/mp4", "video/webm")
+"""What is shown as a picture or clip; anything else is not shown."""
+KEYS = (
+    ("first", "←", "Left"),
+    ("tie", "↓", "Equal"),
+    ("second", "→", "Right"),
+    ("both-bad", "b", "Both bad"),
+    ("skip", "s", "Skip"),
+)
+
+
+def projects(visit: Visit) -> Any:
+    """What there is to compare."""
+    found = visit.desk.host.comparisons.list(visit.actor)
+    return visit.page(
+        "comparisons.html.jinja", title="Comparisons", projects=found, error=None,
+        makes=may(visit.actor, Action.CREATE_PROJECT),
+    )  # fmt: skip
+
+
+def create(visit: Visit) -> Any:
+    """Open a project with the items of a JSON Lines file."""
+    comparisons = visit.desk.host.comparisons
+    ensure(visit.actor, Action.CREATE_PROJECT)
+    try:
+        file = visit.files.get("items")
+        if file is None:
+            raise HostingError("a file of items", "there is none", "Choose a .jsonl file")
+        file.file.seek(0)
+        found = [_item(row, number) for number, row in enumerate(read_json_lines(file.file.read()), 1)]
+        slug = visit.text("slug", 60)
+        question = visit.text("question", 500) or "Which is better?"
+        made = comparisons.create(visit.actor, slug, visit.text("title") or slug, question)
+        comparisons.add(visit.actor, made.slug, found)
+    except GuerdonError as error:
+        return visit.page(
+            "comparisons.html.jinja", status_of(error), title="Comparisons", error=error, makes=True,
+            projects=comparisons.list(visit.actor),
+        )  # fmt: skip
+    return visit.go(f"/compare/{made.slug}/standing", "created")
+
+
+def _item(row: Any, number: int) -> Item:
+    if not isinstance(row, dict) or "content" not in row:
+        raise HostingError('objects with "content"', f"line {number} is not one", "See the example")
+    words = {name: row.get(name, "") for name in ("prompt", "system", "group")}
+    wrong = next((name for name, value in words.items() if not isinstance(value, str)), None)
+    if wrong:
+        raise HostingError(f"{wrong} is a text", f"line {number} has another", "Correct it")
+    return Item(str(row.get("id", number)), row["content"], **words)
+
+
+def compare(visit: Visit) -> Any:
+    """The pair to look at now."""
+    project = _project(visit)
+    pairs = visit.desk.host.comparisons.next_pairs(visit.actor, project.slug, 1)
+    pair = pairs[0] if pairs else None
+    return visit.page(
+        "compare.html.jinja", title=project.question, project=project, pair=pair, keys=KEYS, side=side,
+        standing=_standing(visit, project) if _organises(visit, project) else None, drawing=drawing,
+    )  # fmt: skip
+
+
+def _project(visit: Visit) -> Project:
+    found: Project = visit.desk.host.comparisons.find(visit.path["slug"])
+    ensure(visit.actor, Action.ANNOTATE, found)
+    return found
+
+
+def _organises(visit: Visit, project: Project) -> bool:
+    return may(visit.actor, Action.RUN_PROJECT, project)
+
+
+def _standing(visit: Visit, project: Project) -> Standing:
+    found: Standing = visit.desk.host.comparisons.standing(visit.actor, project.slug)
+    return found
+
+
+def side(pair: ShownPair, which: str) -> dict[str, str]:
+    """One side as it is shown: its kind, and a text or an address."""
+    shown = pair.first if which == "first" else pair.second
+    if shown.content is None and shown.media not in ("text/plain", "application/json"):
+        if shown.media not in MEDIA:
+            return {"kind": "text", "text": f"(a file of {text.line(shown.media, 60)}, which is not shown)"}
+        kind = "image" if shown.media.startswith("image/") else "video"
+        return {"kind": kind, "text": f"/compare/media/{pair.id}/{which}"}
+    if isinstance(shown.content, str):
+        return {"kind": "text", "text": text.visible(text.clip(shown.content, LETTERS))}
+    turns = _turns(shown.content)
+    words = turns or json.dumps(shown.content, indent=2, ensure_ascii=False, default=str)
+    return {"kind": "text" if turns else "data", "text": text.visible(text.clip(words, LETTERS))}
+
+
+def _turns(content: Any) -> str:
+    """A dialogue or a trajectory as lines, "" for other data."""
+    steps = content.get("steps") if isinstance(content, dict) else content
+    if not isinstance(steps, (list, tuple)) or not steps or not all(isinstance(each, dict) for each in steps):
+        return ""
+    if all(isinstance(each.get("role"), str) and isinstance(each.get("content"), str) for each in steps):
+        return "\n\n".join(f"{each['role']}: {each['content']}" for each in steps)
+    lines = [", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in each.items())
+             for each in steps]  # fmt: skip
+    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
+
+
+def pairs(visit: Visit) -> Any:
+    """The pair to look at now and the next three, as JSON for the page's script."""
+    return _answer(visit, _project(visit))
+
+
+def _answer(visit: Visit, project: Project) -> Any:
+    from starlette.responses import JSONResponse
+
+    found: Sequence[ShownPair] = visit.desk.host.comparisons.next_pairs(visit.actor, project.slug, AHEAD)
+    plain = [
+        {
+            "id": pair.id, "version": pair.version, "number": pair.number + place,
+            "prompt": text.visible(text.clip(pair.prompt, LETTERS)),
+            "first": side(pair, "first"), "second": side(pair, "second"),
+        }
+        for place, pair in enumerate(found)
+    ]  # fmt: skip
+    return JSONResponse({"pairs": plain})
+
+
+def choose(visit: Visit) -> Any:
+    """Record what was said of a pair; the same click twice is one."""
+    project, version = _project(visit), visit.text("version", 10)
+    if not (version.isascii() and version.isdigit()):
+        raise HostingError("the version of a question", f"got {version!r}", "Reload the page")
+    visit.desk.host.comparisons.choose(visit.actor, visit.text("pair", 64), visit.text("outcome"), int(version))
+    return _answer(visit, project) if _scripted(visit) else visit.go(f"/compare/{project.slug}")
+
+
+def undo(visit: Visit) -> Any:
+    """Take the newest choice back."""
+    project = _project(visit)
+    visit.desk.host.comparisons.undo(visit.actor, project.slug, visit.text("pair", 64))
+    return _answer(visit, project) if _scripted(visit) else visit.go(f"/compare/{project.slug}", "undone")
+
+
+def _scripted(visit: Visit) -> bool:
+    return bool(visit.request.headers.get("accept", "") == "application/json")
+
+
+def media(visit: Visit) -> Any:
+    """The picture or clip on one side of a question that was put to the visitor."""
+    from starlette.responses import Response
+
+    content, kind = visit.desk.host.comparisons.media(visit.actor, visit.path["pair"], visit.path["side"])
+    shown = kind if kind in MEDIA else "application/octet-stream"
+    heads = {"content-security-policy": "default-src 'none'; sandbox", "cache-control": "private, max-age=600"}
+    return Response(content, media_type=shown, headers=heads)
+
+
+def standing(visit: Visit) -> Any:
+    """Ratings, agreement, annotators."""
+    project = _project(visit)
+    ensure(visit.actor, Action.RUN_PROJECT, project)
+    found = _standing(visit, project)
+    return visit.page(
+        "standing.html.jinja", title=project.title, project=project, standing=found, drawing=drawing(found)
+    )
+
+
+def drawing(found: Standing) -> Markup | None:
+    """The ratings with their intervals."""
+    rows = [
+        Bar(each.name, each.rating, f"{text.number(each.rating)}", 0, each.low, each.high)
+        for each in found.ratings[:RATED]
+    ]
+    if not rows or not found.answered:
+        return None
+    best = found.ratings[0]
+    says = f"{text.short(best.name, 40)} leads with {text.number(best.rating)}."
+    return intervals("ratings", "Ratings", says, rows, "rating, with 95 % intervals")
+
+
+def export(visit: Visit) -> Any:
+    """The choices as chosen and rejected, one JSON object a line."""
+    import tempfile
+    from pathlib import Path
+
+    from starlette.responses import Response
+
+    project = _project(visit)
+    kind = visit.query.get("format", "trl")
+    if kind not in ("trl", "trl-implicit", "alpaca-farm", "guerdon"):
+        raise HostingError("a format of preferences", f"got {kind!r:.40}", "Try trl")
+    with tempfile.TemporaryDirectory(prefix="guerdon-export-") as folder:
+        path = Path(folder) / "preferences.jsonl"
+        visit.desk.host.comparisons.export(visit.actor, project.slug, path, kind)
+        content = path.read_bytes()
+    heads = {"content-disposition": f'attachment; filename="{project.slug}-{kind}.jsonl"'}
+    return Response(content, media_type="application/jsonl", headers=heads)
+
+
+def most(visit: Visit) -> int:
+    """As much as an organiser may send."""
+    ensure(visit.actor, Action.CREATE_PROJECT)
+    return MOST
+
+
+PAGES = [
+    Page("/compare", get=projects, post=create, most=most),
+    Page("/compare/media/{pair}/{side}", get=media),
+    Page("/compare/{slug}", get=compare, post=choose),
+    Page("/compare/{slug}/pairs", get=pairs),
+    Page("/compare/{slug}/undo", post=undo),
+    Page("/compare/{slug}/standing", get=standing),
+    Page("/compare/{slug}/export", get=export),
+]
+"""Addresses of comparisons."""

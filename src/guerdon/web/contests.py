@@ -1,0 +1,195 @@
+"""Pages of challenges: the list, one with its leaderboard, a new one, closing and revealing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from guerdon.core.errors import ConfigError
+from guerdon.hosting import Action, Board, BoardRow, Contest, NotAllowedError, Phase, State, may
+from guerdon.web import posing
+from guerdon.web.drawing import Strip
+from guerdon.web.visit import Page, Visit
+
+PAGE = 100
+DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a team may still submit to a phase."""
+
+    today: int | None
+    of_today: int | None
+    total: int | None
+    of_total: int | None
+    waiting: int
+
+
+def challenges(visit: Visit) -> Any:
+    """The challenges that the visitor may see."""
+    found = visit.desk.host.contests.list(visit.actor)
+    cards = [(contest, *_heading(visit, contest)) for contest in found]
+    return visit.page("challenges.html.jinja", title="Challenges", cards=cards)
+
+
+def _heading(visit: Visit, contest: Contest) -> tuple[Phase, str, Board | None]:
+    """The phase that a visitor wants first, how it stands, and its board."""
+    phase = next((each for each in contest.phases if standing(each) == "open"), contest.phases[-1])
+    return phase, standing(phase), board_of(visit, contest, phase)
+
+
+def challenge(visit: Visit) -> Any:
+    """One challenge: rules, phases, what is left to submit, the leaderboard."""
+    contest = visit.desk.host.contests.get(visit.actor, visit.path["slug"])
+    wanted = visit.query.get("phase", "")
+    phase = contest.phase(wanted) if wanted else _heading(visit, contest)[0]
+    board = board_of(visit, contest, phase)
+    rows: Sequence[BoardRow] = board.rows if board else ()
+    first = visit.number("from", 1, max(len(rows), 1), 1)
+    shown = rows[first - 1 : first - 1 + PAGE]
+    own = [row for row in rows if row.own and row not in shown]
+    names = list(dict.fromkeys(name for row in shown for name in row.parts if name not in ("low", "high")))[:6]
+    return visit.page(
+        "challenge.html.jinja", title=contest.title, contest=contest, phase=phase, board=board, rows=shown, own=own,
+        first=first, last=first - 1 + len(shown), per=PAGE, count=len(rows), strip=Strip([*shown, *own]), parts=names,
+        left=left(visit, contest, phase) if may(visit.actor, Action.SUBMIT, phase) else None,
+        standing=standing, ties=ties(rows), broken=broken(visit, contest, phase),
+        organises=may(visit.actor, Action.RUN_CONTEST, contest),
+    )  # fmt: skip
+
+
+def board_of(visit: Visit, contest: Contest, phase: Phase) -> Board | None:
+    """The leaderboard, where the visitor may see one."""
+    try:
+        return visit.desk.host.board(contest.slug, phase.name, visit.actor)
+    except (NotAllowedError, ConfigError):  # one challenge that has gone must not take the list with it
+        return None
+
+
+def broken(visit: Visit, contest: Contest, phase: Phase) -> str:
+    """Why the challenge cannot be loaded; "" if it can."""
+    try:
+        visit.desk.host.contests.posed(contest, phase)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def standing(phase: Phase) -> str:
+    """How a phase stands, in a word."""
+    if phase.revealed:
+        return "revealed"
+    if phase.closed:
+        return "closed"
+    return "not open yet" if phase.opens is not None and time.time() < phase.opens else "open"
+
+
+def ties(rows: Sequence[BoardRow]) -> Mapping[int, int]:
+    """How many rows are in each group that cannot be told apart."""
+    return Counter(row.group for row in rows if row.group is not None)
+
+
+def left(visit: Visit, contest: Contest, phase: Phase) -> Left:
+    """What the visitor's team may still submit, counted as the limits are."""
+    made = visit.desk.host.submissions.list_for(visit.actor, contest.slug, phase.name)
+    mine = [item for item in made if item.team == visit.actor.team or item.person == visit.actor.person]
+    counted = [item for item in mine if _counts(item)]
+    today = [item for item in counted if item.created >= time.time() // DAY * DAY]
+    limits = phase.limits
+    waiting = sum(item.state in (State.QUEUED, State.LEASED) for item in mine)
+    if may(visit.actor, Action.RUN_CONTEST, contest):
+        return Left(None, None, None, None, waiting)
+    return Left(
+        None if limits.per_day is None else max(limits.per_day - len(today), 0),
+        limits.per_day,
+        None if limits.total is None else max(limits.total - len(counted), 0),
+        limits.total,
+        waiting,
+    )
+
+
+def _counts(item: Any) -> bool:
+    """Faults of the host do not count, nor what was cancelled before anybody looked at it."""
+    if item.state is State.CANCELLED:
+        return bool(item.tries)
+    return item.state is not State.FAULT or (item.fault is not None and item.fault.whose == "solver")
+
+
+def table(visit: Visit) -> Any:
+    """A leaderboard as a CSV file."""
+    from starlette.responses import Response
+
+    contest = visit.desk.host.contests.get(visit.actor, visit.path["slug"])
+    phase = contest.phase(visit.query.get("phase", ""))
+    board = visit.desk.host.board(contest.slug, phase.name, visit.actor)
+    names = list(dict.fromkeys(name for row in board.rows for name in row.parts))
+    head = ["rank", "group", "team", "score", "low", "high", "entries", *names]
+    lines: list[list[Any]] = [
+        [row.rank, row.group, row.team_name, row.value, row.low, row.high, row.entries, *map(row.parts.get, names)]
+        for row in board.rows
+    ]
+    text = "".join(",".join(map(_cell, line)) + "\r\n" for line in [head, *lines])
+    heads = {"content-disposition": f'attachment; filename="{contest.slug}-leaderboard.csv"'}
+    return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=heads)
+
+
+def _cell(value: object) -> str:
+    r"""A cell that no spreadsheet takes for a formula.
+
+    >>> _cell("=1+1"), _cell(None), _cell(-0.5)
+    ('"\'=1+1"', '', '-0.5')
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return repr(value)
+    safe = f"'{value}" if value[:1] in "=+-@\t\r\n" and value else value
+    return '"' + safe.replace('"', '""') + '"'
+
+
+# ── an organiser's ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def close(visit: Visit) -> Any:
+    """Take no more submissions."""
+    contest = visit.desk.host.contests.close(visit.actor, visit.path["slug"], visit.text("phase"))
+    return visit.go(_address(contest, visit), "closed")
+
+
+def reveal(visit: Visit) -> Any:
+    """Show the scores."""
+    contest = visit.desk.host.contests.reveal(visit.actor, visit.path["slug"], visit.text("phase"))
+    return visit.go(_address(contest, visit), "revealed")
+
+
+def _address(contest: Contest, visit: Visit) -> str:
+    from urllib.parse import quote
+
+    phase = visit.text("phase")
+    return f"/challenges/{contest.slug}" + (f"?phase={quote(contest.phase(phase).name, safe='')}" if phase else "")
+
+
+def duplicates(visit: Visit) -> Any:
+    """Submissions of different teams that are alike."""
+    contest = visit.desk.host.contests.get(visit.actor, visit.path["slug"])
+    found = visit.desk.host.near_duplicates(contest.slug, visit.actor)
+    return visit.page("duplicates.html.jinja", title="Alike", contest=contest, pairs=found[:200], count=len(found))
+
+
+PAGES = [
+    Page("/", get=challenges),
+    Page("/challenges", get=challenges),
+    Page("/challenges/new", get=posing.new, post=posing.create, most=posing.most),
+    Page("/challenges/{slug}", get=challenge),
+    Page("/challenges/{slug}/board.csv", get=table),
+    Page("/challenges/{slug}/close", post=close),
+    Page("/challenges/{slug}/reveal", post=reveal),
+    Page("/challenges/{slug}/alike", get=duplicates),
+]
+"""Addresses of challenges."""
+
+__all__ = ["PAGES", "board_of", "left", "standing"]

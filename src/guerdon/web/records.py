@@ -1,0 +1,125 @@
+"""Runs of the ledger: what solvers did, with live progress, reports and lineages. For organisers.
+
+A contest's runs hold the scores of its entrants. Only those of phases that tell every score, or whose scores are
+shown, can be opened here: nobody, organisers included, gets at a sealed score by another door.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from guerdon.core.challenge import Visibility
+from guerdon.core.errors import LedgerError
+from guerdon.hosting import Action, NotFoundError
+from guerdon.hosting.may import ensure
+from guerdon.ledger import RunRow, views
+from guerdon.report import page as report_page
+from guerdon.report import text
+from guerdon.report.figures import figures
+from guerdon.report.gather import gather
+from guerdon.report.page import Card
+from guerdon.web.drawing import generations
+from guerdon.web.systems import standalone
+from guerdon.web.visit import Page, Visit
+
+SHOWN = 200
+
+
+def runs(visit: Visit) -> Any:
+    """The runs, newest first."""
+    ensure(visit.actor, Action.CREATE_CONTEST)
+    ledger, closed = visit.desk.host.ledger, _closed(visit)
+    found = sorted(ledger.runs(), key=lambda row: row.created, reverse=True)
+    rows = [row for row in found if row.id not in closed]
+    counts = Counter(row.status for row in rows)
+    shown = [(row, int(ledger.spent(row.id).get("attempts", 0))) for row in rows[:SHOWN]]
+    return visit.page("runs.html.jinja", title="Runs", rows=shown, count=len(rows), counts=counts)
+
+
+def _closed(visit: Visit) -> dict[str, str]:
+    """Runs of phases whose scores may not be seen, by id."""
+    found: dict[str, str] = {}
+    for contest in visit.desk.host.contests.list(visit.actor):
+        for phase in contest.phases:
+            if phase.visibility is not Visibility.OPEN and not phase.revealed:
+                found[phase.run] = contest.slug
+    return found
+
+
+def _revealed(visit: Visit) -> set[str]:
+    contests = visit.desk.host.contests.list(visit.actor)
+    return {phase.run for contest in contests for phase in contest.phases if phase.revealed}
+
+
+def _run(visit: Visit) -> RunRow:
+    ensure(visit.actor, Action.CREATE_CONTEST)
+    return _opened(visit, visit.path["id"])
+
+
+def _opened(visit: Visit, name: str) -> RunRow:
+    try:
+        row = visit.desk.host.ledger.run(name[:64])
+    except LedgerError as error:
+        raise NotFoundError("a run of this ledger", error.got, "See the list of runs") from None
+    if row.id in _closed(visit):
+        raise NotFoundError("a run whose scores may be seen", "its phase hides them", "Reveal it first")
+    return row
+
+
+def run(visit: Visit) -> Any:
+    """One run, followed while it goes on."""
+    row = _run(visit)
+    found = gather(visit.desk.host.ledger, row.id, reveal=row.id in _revealed(visit))
+    drawn = figures([found])
+    best = [line for line in sorted(found.tasks, key=lambda line: -(line.best or 0.0)) if line.attempt][:8]
+    word, tone = report_page.STATUS.get(row.status, (row.status, "info"))
+    return visit.page(
+        "run.html.jinja", title=f"{row.challenge}, by {row.solver}", row=row, report=found, figures=drawn[:3],
+        cards=_cards(found), best=[] if found.hidden else best, word=word, tone=tone, several=False,
+    )  # fmt: skip
+
+
+def _cards(found: Any) -> list[Card]:
+    mean, totals = found.mean, found.totals
+    words = text.interval(mean.low, mean.high)
+    return [
+        Card("Mean best score", text.number(mean.value), f"95 %: {words}" if words else ""),
+        Card("Best score", "hidden" if found.hidden else text.number(found.best)),
+        Card("Attempts", text.count(totals.attempts), f"{text.count(totals.steps)} steps"),
+        Card("Time", text.duration(totals.seconds), "wall clock"),
+    ]
+
+
+def report(visit: Visit) -> Any:
+    """The run's report, as `guerdon report` writes it."""
+    row = _run(visit)
+    reveal = row.id in _revealed(visit)
+    return standalone(report_page.render(visit.desk.host.ledger, [row.id], reveal=reveal))
+
+
+def attempt(visit: Visit) -> Any:
+    """One attempt and all it was made from."""
+    ensure(visit.actor, Action.CREATE_CONTEST)
+    try:
+        found = views.lineage(visit.desk.host.ledger, visit.path["id"][:80])
+    except LedgerError:
+        raise NotFoundError("an attempt of this ledger", "there is none of that id", "See a run's answers") from None
+    row = _opened(visit, found[0].attempt.run)
+    hidden = row.visibility != "open" and row.id not in _revealed(visit)
+    scores = [] if hidden else [(each.depth, each.verdict.score.value if each.verdict else None) for each in found]
+    kind, answer = text.content(found[0].attempt.answer.content)
+    return visit.page(
+        "lineage.html.jinja", title="An attempt and where it came from", row=row, first=found[0], hidden=hidden,
+        ancestors=found[1:SHOWN], more=max(len(found) - SHOWN, 0), drawing=generations(scores),
+        kind=kind, answer=text.clip(answer, 20_000),
+    )  # fmt: skip
+
+
+PAGES = [
+    Page("/runs", get=runs),
+    Page("/runs/{id}", get=run),
+    Page("/runs/{id}/report", get=report),
+    Page("/attempts/{id}", get=attempt),
+]
+"""Addresses of runs."""

@@ -1,0 +1,104 @@
+"""An organiser's commands, as they are typed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hosting_helpers import PASSWORD, guess
+
+from guerdon.cli.contest import phase_of
+from guerdon.cli.main import main
+from guerdon.core.errors import ConfigError
+from guerdon.hosting import Actor, Host, Role
+
+OWN = '''
+"""A challenge in a file of one's own."""
+from dataclasses import dataclass
+from guerdon import Challenge, Task, Visibility, reward
+
+@reward
+def near(answer, key):
+    """One at the key."""
+    return 1 / (1 + abs(answer - key))
+
+@dataclass(frozen=True, kw_only=True)
+class Mine(Challenge):
+    """Guess numbers."""
+    name = "mine"
+    judge = near
+    count: int = 3
+    splits = {"test": Visibility.AGGREGATE, "final": Visibility.SEALED}
+    def tasks(self, split):
+        return [Task(f"{split}/{i}") for i in range(self.count)]
+    def keys(self, tasks):
+        return [int(task.id.split("/")[1]) * 10 for task in tasks]
+'''
+
+
+@pytest.fixture
+def guerdon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("mine.py").write_text(OWN)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as done:
+            main([*words])
+        said = capsys.readouterr()
+        return int(done.value.code or 0), said.out, said.err
+
+    return call
+
+
+def test_a_contest_from_a_file_to_its_reveal(guerdon: Any) -> None:
+    phase = ("--phase", "public,split=test,per_day=none,concurrent=none", "--phase", "private,split=final,finals=1")
+    code, out, err = guerdon("contest", "create", "mine", "--challenge", "mine.py", "--set", "count=2", *phase)
+    assert code == 0, err
+    assert out.splitlines()[1].split()[2:] == ["public", "test", "aggregate", "open"]
+    token = json.loads(guerdon("contest", "invite", "--team", "Red", "--json")[1])["invitations"][0]
+    with Host.open("guerdon.db") as host:
+        host.people.accept(token, "Ann", PASSWORD)
+        ann = host.people.actor_of(host.people.sign_in("Ann", PASSWORD))
+        assert ann is not None
+        host.submissions.submit(ann, "mine", "public", guess("test", 0, 10))
+        host.submissions.submit(ann, "mine", "private", guess("final", 0, 9))
+    assert "2 waiting" in guerdon("contest", "list")[1]
+    code, out, err = guerdon("worker", "--db", "guerdon.db", "--drain", "--json", "--name", "w")
+    assert (code, json.loads(out)) == (0, {"worker": "w", "judged": 2})
+    assert "mine/private" in err
+    assert guerdon("contest", "close", "mine", "--phase", "public")[0] == 0
+    code, out, _ = guerdon("contest", "reveal", "mine", "--json")
+    assert [row["standing"] for row in json.loads(out)] == ["revealed", "revealed"]
+    with Host.open("guerdon.db") as host:
+        rows = host.board("mine", "private", Actor.local()).rows
+        assert [(row.team_name, row.value) for row in rows] == [("Red", 0.75)]
+        assert host.people.list(Actor.local())[0].role is Role.ENTRANT
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["create", "x", "--challenge", "mine.py", "--phase", "a,splat=test"], "Did you mean split"),
+        (["create", "x", "--challenge", "mine.py", "--phase", "a,closes=tomorrow"], "2026-12-24T12:00Z"),
+        (["create", "x", "--challenge", "mine.py", "--set", "number=2"], "fields of"),
+        (["create", "x", "--challenge", "mine.py", "--phase", "a,split=final,visibility=open"], "no more than its"),
+        (["create", "x", "--challenge", "mine.py", "--rules", "none.md"], "a file of rules"),
+        (["create", "X", "--challenge", "mine.py"], "a slug"),
+        (["invite", "--role", "king"], "the role of a person"),
+        (["close", "nothing", "--db", "other.db"], "an existing ledger"),
+    ],
+)
+def test_mistakes_are_named(guerdon: Any, words: list[str], what: str) -> None:
+    code, _, err = guerdon("contest", *words)
+    assert code in (1, 2, 5)
+    assert what in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_a_phase_in_words() -> None:
+    phase = phase_of("a,per_day=3,opens=2026-12-01,reveal=2026-12-24T12:00+00:00,seconds=30,memory_mb=2048,step=0.01")
+    assert (phase.limits.per_day, phase.limits.seconds, phase.limits.memory_mb) == (3, 30.0, 2048)
+    assert (phase.opens, phase.reveal, phase.step) == (1796083200.0, 1798113600.0, 0.01)
+    with pytest.raises(ConfigError, match="per_day is at least 1"):
+        phase_of("a,per_day=0")

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from guerdon.core.errors import ConfigError
+from guerdon.systems.algonauts import brains
+from guerdon.systems.algonauts.challenge import Algonauts
+from guerdon.systems.algonauts.commands import main
+from guerdon.systems.algonauts.layout import COUNTS, VERTICES, subjects
+from guerdon.systems.algonauts.prepare import Recording, divide, prepare
+
+pytest.importorskip("PIL")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("brains")
+    main(["make", str(folder), "--images", "60", "--vertices", "40", "--size", "112", "--subjects", "2"])
+    return folder
+
+
+def test_published_sizes_add_up():
+    assert {sum(COUNTS[s]) for s in (1, 2, 5, 7)} == {10_000}
+    assert sum(VERTICES[1]) == 39_548
+    assert set(COUNTS) == set(VERTICES) == set(range(1, 9))
+
+
+def test_a_made_brain_is_read_back_in_order(root):
+    one, two = subjects(root)
+    assert (one.name, two.name) == ("subj01", "subj02")
+    images = one.images("training")
+    assert [path.name[:10] for path in images[:3]] == ["train-0001", "train-0002", "train-0003"]
+    assert one.fmri("training", "lh").shape == (len(images), 40)
+    assert one.fmri("training", "lh").dtype == np.float32
+    assert one.fmri("test", "rh").shape == (len(one.images("test")), 40)
+    regions = one.regions("lh")
+    assert regions["V1v"].sum() == regions["early"].sum() == 20
+    assert not np.any(regions["V1v"] & regions["hV4"])
+    assert ((one.ceiling("rh") >= 0) & (one.ceiling("rh") < 1)).all()
+
+
+def test_responses_are_those_of_sessions_and_repeats_by_hand(tmp_path):
+    made = brains.recording(
+        "subj07", tmp_path / "raw", images=30, vertices=6, seed=5, make=lambda n, r: brains.blobs(n, 112, 5, r)
+    )
+    subject = prepare(made, tmp_path)
+    scored = np.empty_like(made.betas["lh"])
+    for session in range(10):
+        rows = made.sessions == session
+        scored[rows] = (made.betas["lh"][rows] - made.betas["lh"][rows].mean(0)) / made.betas["lh"][rows].std(0)
+    late = made.sessions >= 7
+    training = sorted(set(made.items[~late].tolist()))
+    test = sorted(set(made.items[late].tolist()) - set(training))
+    for at, item in enumerate(training):
+        mean = scored[(made.items == item) & ~late].mean(0)
+        np.testing.assert_allclose(subject.fmri("training", "lh")[at], mean, atol=1e-5)
+    for at, item in enumerate(test):
+        np.testing.assert_allclose(subject.fmri("test", "lh")[at], scored[made.items == item].mean(0), atol=1e-5)
+    assert [int(path.stem[-5:]) for path in subject.images("test")] == test
+
+
+def test_shared_images_are_kept_for_testing_only_when_seen_three_times_at_the_end():
+    items = [1, 2, 3, 4, 4, 4, 5, 5, 1]
+    sessions = [0, 0, 1, 2, 2, 2, 2, 2, 2]
+    parts = divide(items, sessions, withheld=1, elsewhere=[4, 5])
+    assert parts.training == [1, 2, 3]
+    assert parts.test == [4]
+    assert divide(items, sessions, withheld=1).test == [4, 5]
+    with pytest.raises(ConfigError, match="withheld"):
+        divide(items, sessions, withheld=3)
+    with pytest.raises(ConfigError, match="last sessions"):
+        divide([1, 1], [0, 1], withheld=1)
+
+
+def test_entrants_are_given_no_test_responses(tmp_path):
+    made = brains.recording(
+        "subj01", tmp_path / "raw", images=30, vertices=6, seed=5, make=lambda n, r: brains.blobs(n, 112, 5, r)
+    )
+    subject = prepare(made, tmp_path / "public", hide_test=True)
+    assert not (subject.folder / "test_split" / "test_fmri").exists()
+    assert not (subject.folder / "test_split" / "noise_ceiling").exists()
+    assert subject.images("test")
+    with pytest.raises(ConfigError, match="not there yet"):
+        prepare(made, tmp_path / "public")
+
+
+def test_strange_files_are_named(root, tmp_path):
+    import shutil
+
+    shutil.copytree(root, tmp_path / "copy")
+    one = subjects(tmp_path / "copy")[0]
+    folder = one.folder / "test_split" / "test_images"
+    (folder / ".DS_Store").write_bytes(b"")
+    assert one.images("test")
+    (folder / "notes.txt").write_text("x")
+    with pytest.raises(ConfigError, match=r"notes\.txt"):
+        one.images("test")
+    (folder / "notes.txt").unlink()
+    one.images("test")[0].unlink()
+    with pytest.raises(ConfigError, match="test-0001"):
+        one.images("test")
+    labels = one.folder / "roi_masks" / "lh.streams_challenge_space.npy"
+    np.save(labels, np.full(40, 9))
+    with pytest.raises(ConfigError, match=r"\[9\] have none"):
+        one.regions("lh")
+    with pytest.raises(ConfigError, match="subj01"):
+        subjects(tmp_path)
+
+
+def test_from_pictures_to_a_scored_submission(root, tmp_path, capsys):
+    entry = tmp_path / "entry.zip"
+    main(["encode", str(root), "--features", "gabor", "--components", "20", "--out", str(entry)])
+    main(["check", str(entry), "--data", str(root)])
+    main(["score", str(entry), "--data", str(root), "--out", str(tmp_path / "report")])
+    said = capsys.readouterr().out
+    assert "V1v" in said
+    value = float((tmp_path / "report" / "scores.txt").read_text().split(": ")[1])
+    assert 20 < value < 100
+    challenge = Algonauts(data=str(root))
+    (task,) = challenge.tasks("test")
+    assert str(root) not in str(task)
+    assert challenge.fingerprint() == challenge.fingerprint()
+    assert challenge.landmarks(task)
+    with pytest.raises(SystemExit):
+        main(["check", str(root / "subj01" / "roi_masks" / "mapping_streams.npy"), "--data", str(root)])
+
+
+def test_missing_pictures_and_wrong_tables_are_said(tmp_path):
+    items, sessions = np.array([0, 1, 2, 3]), np.array([0, 0, 1, 1])
+    betas = {"lh": np.zeros((4, 2)), "rh": np.zeros((4, 2))}
+    with pytest.raises(ConfigError, match="the first is 0"):
+        prepare(Recording("subj01", items, sessions, betas, {}), tmp_path, withheld=1)

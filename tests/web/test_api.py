@@ -1,0 +1,151 @@
+"""The JSON API and its client."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("markdown_it")
+pytest.importorskip("nh3")
+from hosting_helpers import CANARY, FREE, OneFile, contest, guess, judged, person
+from web_helpers import ORIGIN, Browser
+
+from guerdon.core.errors import ConfigError
+from guerdon.hosting import Actor, Host, Limits, Phase, Role
+from guerdon.web.app import make_app
+from guerdon.web.client import Client, RefusedError
+from guerdon.web.settings import Settings
+
+
+def api(host: Host, actor: Actor, *scopes: str) -> dict[str, str]:
+    """The header with a token of somebody's."""
+    return {"authorization": f"Bearer {host.people.new_api_token(actor, 'test', scopes or ('read', 'submit'))}"}
+
+
+class Served:
+    """The application as an httpx transport, so that the client can be tested without a socket."""
+
+    def __init__(self, host: Host, settings: Settings) -> None:
+        self._browser = Browser(host, settings)
+
+    def __enter__(self) -> "Served":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def handle_request(self, request: Any) -> Any:
+        import httpx
+
+        body = b"".join(request.stream)
+        heads = {k: v for k, v in request.headers.items() if k not in ("host", "content-length")}
+        answer = self._browser.http.request(request.method, str(request.url), content=body, headers=heads)
+        return httpx.Response(answer.status_code, content=answer.content, headers=dict(answer.headers))
+
+
+def test_a_file_is_handed_in_by_the_client(host: Host, settings: Settings, tmp_path: Path) -> None:
+    contest(host, Phase("only", "open", limits=FREE), challenge=OneFile())
+    ada = person(host, "Ada")
+    file = tmp_path / "numbers.txt"
+    file.write_text("3.5")
+    token = host.people.new_api_token(ada, "laptop")
+    with Client(ORIGIN, token, Served(host, settings)) as client:
+        sent: list[int] = []
+        made = client.submit("numbers", file, note="by hand", progress=sent.append)
+        assert sent == [3]
+        assert (made["state"], made["name"], made["note"]) == ("queued", "numbers.txt", "by hand")
+        judged(host, host.submissions.get(ada, made["id"]), 0.75)
+        found = client.wait(made["id"])
+        assert (found["state"], found["score"]["value"]) == ("done", 0.75)
+        assert client.board("numbers")["rows"][0]["value"] == 0.75
+        assert host.submissions.answer(ada, made["id"]) == b"3.5"
+        with pytest.raises(RefusedError, match="a contest of this host"):
+            client.submit("nope", file)
+        with pytest.raises(ConfigError, match="slug"):
+            client.submit("../people", file)
+
+
+def test_a_token_goes_over_https_only() -> None:
+    with pytest.raises(ConfigError, match="https where a token is sent"):
+        Client("http://contest.example", "guerdon-api-x")
+
+
+def test_programs_need_a_token_that_is_valid(host: Host, settings: Settings) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    browser = Browser(host, settings)
+    path = "/api/v1/contests/numbers/submissions"
+    assert browser.http.post(path, content=b"{}").status_code == 401
+    assert browser.http.get("/api/v1/contests").json() == []
+    for token in ("Bearer nonsense", "Basic abc", "Bearer", "Bearer guerdon-api-" + "x" * 300):
+        assert browser.http.get("/api/v1/me", headers={"authorization": token}).status_code == 401
+    ada = person(host, "Ada")
+    read = api(host, ada, "read")
+    assert browser.http.get("/api/v1/contests", headers=read).json()[0]["slug"] == "numbers"
+    assert browser.http.get("/api/v1/contests/numbers", headers=read).json()["ref"] == ""
+    assert browser.http.post(path, content=b"{}", headers=read).status_code == 403
+    root = api(host, person(host, "Root", Role.ORGANISER), "read")
+    assert browser.http.post("/api/v1/contests/numbers/close", headers=root).status_code == 403
+
+
+def test_what_is_too_large_is_cut_off_while_it_comes(host: Host, settings: Settings) -> None:
+    limits = Limits(size=1000, per_day=None, concurrent=None)
+    contest(host, Phase("only", "open", limits=limits), challenge=OneFile())
+    head = api(host, person(host, "Ada"))
+    browser, path = Browser(host, settings), "/api/v1/contests/numbers/submissions"
+    assert browser.http.post(path, content=b"1" * 1001, headers=head).status_code == 413
+    pieces = iter([b"1" * 600] * 1000)
+    assert browser.http.post(path, content=pieces, headers=head).status_code == 413
+    assert host.submissions.list_for(Actor.local()) == []
+    assert browser.http.post(path, content=b"3", headers=head).status_code == 201
+
+
+def test_what_is_wrong_comes_in_three_clauses(host: Host) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    browser = Browser(host)
+    for path in ("/api/v1/contests/nope", "/api/v1/submissions/nope", "/api/v1/changes?after=x",
+                 "/api/v1/submissions?before=-1", "/api/v1/contests/numbers/board?phase=nope"):  # fmt: skip
+        answer = browser.get(path)
+        assert answer.status_code in (400, 404)
+        assert set(answer.json()) == {"expected", "got", "do"}
+    answer = browser.http.post("/api/v1/contests/numbers/submissions", content=b'{"open/0":')
+    assert "line 1, column" in answer.json()["got"]
+
+
+def test_the_document_describes_every_operation(host: Host) -> None:
+    from guerdon.web.api import OPERATIONS
+
+    document = Browser(host).get("/api/v1/openapi.json").json()
+    described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    wanted = {(method, f"/api/v1{path}") for method, path, _ in OPERATIONS}
+    assert described == wanted | {("POST", "/api/v1/contests/{slug}/submissions")}
+    for item in document["paths"].values():
+        for operation in item.values():
+            assert operation["summary"]
+            assert "422" not in operation["responses"]
+
+
+@pytest.mark.slow
+def test_no_input_that_fits_the_document_breaks_the_host(host: Host) -> None:
+    schemathesis = pytest.importorskip("schemathesis")
+    from hypothesis import HealthCheck, given, settings
+
+    contest(host, Phase("open", "open", limits=FREE), Phase("final", "final", limits=FREE))
+    host.submissions.submit(Actor.local(), "numbers", "open", guess("open", 1, 2, 3))
+    app = make_app(host)
+    document = Browser(host).get("/api/v1/openapi.json").json()
+    schema = schemathesis.openapi.from_dict(document)
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        @given(case=operation.as_strategy())
+        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+        def check(case: Any) -> None:
+            answer = case.call(app=app, base_url="http://127.0.0.1:8000", headers={"host": "127.0.0.1:8000"})
+            assert answer.status_code < 500, case.formatted_path
+            assert CANARY not in answer.text
+
+        check()

@@ -1,0 +1,252 @@
+"""Two walks in a real browser: an organiser's and an annotator's. Slow; needs Playwright and a Chromium."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("playwright")
+pytestmark = pytest.mark.slow
+
+WAIT_MS = 60_000
+READY = "[data-ready]:not([data-ready='0'])"
+CHALLENGE = '''
+"""Two numbers to guess, from a file."""
+from dataclasses import dataclass
+from pathlib import Path
+from guerdon import Challenge, Reward, Score, Task, Visibility
+
+
+@dataclass(frozen=True, kw_only=True)
+class Near(Reward):
+    def judge(self, cases):
+        return [self.one(case) for case in cases]
+
+    def one(self, case):
+        if not isinstance(case.answer.content, (int, float)):
+            return Score.failed("invalid", "not a number")
+        return Score(1 / (1 + abs(case.answer.content - case.key)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess(Challenge):
+    name = "guess"
+    splits = {"practice": Visibility.OPEN, "final": Visibility.SEALED}
+
+    @property
+    def judge(self):
+        return Near()
+
+    def tasks(self, split):
+        return [Task(f"{split}/{i}", {"prompt": "?"}) for i in range(12)]
+
+    def keys(self, tasks):
+        return [int(task.id.split("/")[1]) for task in tasks]
+'''
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+class Server:
+    """guerdon serve as a process of its own, with a worker."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        command = [
+            sys.executable,
+            "-c",
+            "from guerdon.cli.main import main; main()",
+            "serve",
+            "--db",
+            str(folder / "w.db"),
+        ]
+        self.process = subprocess.Popen(
+            [*command, "--port", "0", *arguments], stdout=subprocess.PIPE, text=True, env={**os.environ}
+        )
+        assert self.process.stdout
+        self.line = self.process.stdout.readline()
+        self.url = self.line.split()[-1]
+
+    def read(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+        assert self.process.stdout
+        self.process.stdout.close()
+
+
+def guess(split: str, *values: float) -> bytes:
+    return json.dumps({f"{split}/{i}": value for i, value in enumerate(values)}).encode()
+
+
+def watch(page: Any) -> list[str]:
+    """What the browser complained about: policy violations and errors of scripts."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.set_default_timeout(WAIT_MS)
+    return said
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_an_organiser_hosts_a_challenge(browser: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "challenges"
+    folder.mkdir()
+    (folder / "guess.py").write_text(CHALLENGE)
+    port = free_port()
+    server = Server(tmp_path, "--host", "127.0.0.1", "--port", str(port), "--challenges", str(folder))
+    try:
+        walk_as_organiser(browser, server)
+    finally:
+        server.stop()
+
+
+def walk_as_organiser(browser: Any, server: Server) -> None:
+    link = re.search(r"http\S+", server.read())
+    assert link
+    one, two = browser.new_context(), browser.new_context()
+    root, ada = one.new_page(), two.new_page()
+    said = watch(root), watch(ada)
+    take(root, link[0], "Root")
+    root.goto(f"{server.url}/challenges/new")
+    root.select_option("#challenge", "guess.py")
+    root.click("button:has-text('Choose')")
+    root.fill("#slug", "guess")
+    root.fill("#title", "Guess the numbers")
+    root.fill("#rules", "**Be fair.** <script>alert(1)</script>")
+    root.click("button:has-text('Open the challenge')")
+    root.wait_for_selector("text=The challenge is open")
+
+    root.goto(f"{server.url}/people")
+    root.fill("#team", "red")
+    root.click("button:has-text('Make an invitation')")
+    take(ada, root.inner_text("#link"), "Ada")
+    ada.goto(f"{server.url}/challenges/guess/submit?phase=practice")
+    hand_in(ada, "broken.json", b'{"practice/0": 1,\n"practice/1": }')
+    assert "line 2, column 15" in ada.inner_text("[role=alert]")
+    hand_in(ada, "hostile.zip", b"PK\x03\x04" + b"../../../../etc/passwd" * 40)
+    assert "JSON" in ada.inner_text("[role=alert]")
+    hand_in(ada, "good.json", guess("practice", *range(12)))
+    ada.wait_for_selector(".tone-good .value")  # by itself, without reloading
+    assert ada.inner_text(".tone-good .value") == "1"
+    ada.goto(f"{server.url}/challenges/guess?phase=practice")
+    assert "red" in ada.inner_text("table.board")
+
+    ada.goto(f"{server.url}/challenges/guess/submit?phase=final")
+    hand_in(ada, "final.json", guess("final", *[0.5] * 12))
+    ada.wait_for_selector("text=told after closing")
+    root.goto(f"{server.url}/challenges/guess?phase=final")
+    assert "shown after closing" in root.inner_text("#board")
+    root.click("text=Close final")
+    root.wait_for_selector("text=What is queued is still judged")
+    root.click("text=Close and reveal final")
+    root.click("text=Reveal now")
+    root.wait_for_selector("text=the scores are shown >> nth=0")
+    ada.goto(f"{server.url}/challenges/guess?phase=final")
+    assert "0." in ada.inner_text("table.board .score")
+    assert not [line for each in said for line in each if "status of 400" not in line]
+    one.close()
+    two.close()
+
+
+def take(page: Any, link: str, name: str) -> None:
+    page.goto(link)
+    page.wait_for_selector("#token:valid")
+    assert "#" not in page.url
+    page.fill("#name", name)
+    page.fill("#password", "a long enough sentence")
+    page.click("button:has-text('Begin')")
+    page.wait_for_selector("text=You are signed in")
+
+
+def hand_in(page: Any, name: str, content: bytes) -> None:
+    page.set_input_files("#file", {"name": name, "mimeType": "application/octet-stream", "buffer": content})
+    with page.expect_navigation():
+        page.click("button:has-text('Hand in')")
+
+
+def answered(page: Any, count: int) -> None:
+    page.wait_for_selector(f"[data-part=number]:text-is('{count}')", state="attached")
+
+
+def test_an_annotator_compares_by_keyboard(browser: Any, tmp_path: Path) -> None:
+    server = Server(tmp_path, "--workers", "0")
+    try:
+        walk_as_annotator(browser, server)
+    finally:
+        server.stop()
+
+
+def walk_as_annotator(browser: Any, server: Server) -> None:
+    context = browser.new_context(accept_downloads=True)
+    page = context.new_page()
+    said = watch(page)
+    rows = [
+        {"prompt": f"p{i // 2}", "system": "ab"[i % 2], "content": f"answer {i} of {'ab'[i % 2]}"} for i in range(80)
+    ]
+    page.goto(f"{server.url}/compare")
+    page.fill("#slug", "chat")
+    content = "\n".join(map(json.dumps, rows)).encode()
+    page.set_input_files("#items", {"name": "x.jsonl", "mimeType": "application/jsonl", "buffer": content})
+    page.click("text=Open the project")
+    page.goto(f"{server.url}/compare/chat")
+    page.wait_for_selector(READY)
+    keys = ["ArrowLeft", "ArrowRight", "ArrowDown", "s", "b"]
+    for number in range(20):
+        left = page.inner_text("[data-side=first] .body")
+        key = keys[number] if number < len(keys) else "ArrowLeft" if left.endswith("a") else "ArrowRight"
+        page.keyboard.press(key)
+        answered(page, number + 1)
+        page.wait_for_selector(READY)
+    last = page.inner_text("[data-side=first] .body")
+    page.keyboard.press("u")
+    answered(page, 19)
+    page.wait_for_selector(READY)
+    page.wait_for_selector(f"[data-side=first] .body:not(:text-is({json.dumps(last)}))")
+    page.keyboard.press("ArrowDown")
+    answered(page, 20)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        page.goto(f"{server.url}/compare/chat/standing")
+        if "20" in page.inner_text(".cards"):
+            break
+    text = page.inner_text("main")
+    assert "20" in text
+    assert page.locator("figure svg").count() == 1
+    with urllib.request.urlopen(f"{server.url}/compare/chat/export?format=trl") as answer:
+        lines = [json.loads(line) for line in answer.read().splitlines()]
+    wins = sum(line["chosen"].endswith("a") for line in lines)
+    assert wins >= 14  # what the keys said from the sixth pair on
+    assert {"prompt", "chosen", "rejected"} == set(lines[0])
+    assert said == []
+    context.close()
