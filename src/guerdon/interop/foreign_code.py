@@ -126,7 +126,7 @@ def yaml_of(data: bytes, where: str) -> dict[str, object]:
         ConfigError: it is none, or PyYAML is not installed.
     """
     try:
-        import yaml  # type: ignore[import-untyped]
+        import yaml
     except ImportError:
         raise ConfigError("PyYAML reads contests", "it is not installed", "pip install pyyaml") from None
     if len(data) > 1 << 20:
