@@ -53,7 +53,7 @@ GROUPS: Mapping[str, Sequence[Step]] = {
     "p5": [Step(("ribs==0.12.0",))],
     "p8": [Step(("pycocotools==2.0.11", "faster-coco-eval==1.8.0", "hotcoco==1.3.0", "numpy>=2"))],
     "p9": [Step(("ale-py==0.12.1", "opencv-python-headless==5.0.0.93"))],
-    "p14": [Step(("himalaya==0.4.11",))],
+    "p14": [Step(("himalaya==0.4.11", "packaging>=24"))],  # which himalaya imports and does not name
     "trl": [Step(("torch==2.13.0",), only_cpu=True), Step(("trl==1.16.0",))],
 }
 
