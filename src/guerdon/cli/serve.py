@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +18,10 @@ from guerdon.cli import out
 from guerdon.cli.common import DEFAULT_LEDGER, JsonOption, make_app
 from guerdon.core.errors import ConfigError
 
+_WORKER = (
+    "import ctypes; getattr(ctypes.CDLL(None), 'prctl', lambda *_: 0)(1, 15); "  # SIGTERM when the server is killed
+    "from guerdon.cli.main import main; main()"
+)
 DbOption = Annotated[str, typer.Option("--db", envvar="GUERDON_LEDGER", help="Path or URL of the data base.")]
 
 
@@ -72,6 +77,7 @@ def serve(
 
         server.handle_exit = stop
         _announce(server, settings.url, host or "127.0.0.1", invitation)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once it has stopped
         server.run()
 
 
@@ -115,7 +121,7 @@ def _uvicorn() -> Any:
 @contextlib.contextmanager
 def _working(db: str, files: str, count: int) -> Iterator[None]:
     """So many workers beside the server; one that dies is started again. The data base goes by environment."""
-    command = [sys.executable, "-c", "from guerdon.cli.main import main; main()", "worker"]
+    command = [sys.executable, "-c", _WORKER, "worker"]
     command += ["--files", files] if files else []
     environment = {**os.environ, "GUERDON_LEDGER": db}
     over = threading.Event()
