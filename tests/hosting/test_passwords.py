@@ -40,6 +40,8 @@ def test_a_password_matches_its_own_hash_only(kind: str) -> None:
 
 @pytest.mark.parametrize("stored", ["", "scrypt$", "$argon2id$nonsense", "a$b$c$d"])
 def test_what_is_no_hash_matches_nothing(stored: str) -> None:
+    if stored.startswith("$argon2"):
+        pytest.importorskip("argon2")
     assert not matches("a long enough sentence", stored)
 
 

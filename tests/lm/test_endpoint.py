@@ -270,7 +270,7 @@ def test_concurrency_is_bounded_over_threads_too() -> None:
         for job in jobs:
             job.join()
         assert len(server.asked) == 30
-        assert server.most == 3
+        assert 1 < server.most <= 3
 
 
 @pytest.mark.parametrize(

@@ -222,3 +222,12 @@ def test_what_is_wrong_is_said_in_three_clauses(host: Host) -> None:
     text = main_of(Browser(host).get("/challenges/nope"))
     assert "a contest of this host" in text
     assert "nope" in text
+
+
+def test_rules_keep_marks_and_lose_scripts() -> None:
+    pytest.importorskip("nh3")
+    pytest.importorskip("markdown_it")
+    from guerdon.web.markdown import markdown
+
+    made = str(markdown("[x](javascript:alert(1)) **b** <b>c</b>")).strip()
+    assert made == "<p>[x](javascript:alert(1)) <strong>b</strong> &lt;b&gt;c&lt;/b&gt;</p>"

@@ -23,9 +23,12 @@ ELSEWHERE = {
     "docker": "starts containers", "torch": "is too large for the sandbox",
     "tensorflow": "is too large for the sandbox",
 }  # fmt: skip
+_UNPICKLERS = {
+    "pickle": ("load", "loads"), "joblib": ("load",), "dill": ("load",), "torch": ("load",),
+    "pandas": ("read_pickle",), "pd": ("read_pickle",),
+}  # fmt: skip
 _OPENERS = {
-    "pickle.load": "unpickles", "pickle.loads": "unpickles", "joblib.load": "unpickles", "dill.load": "unpickles",
-    "torch.load": "unpickles", "pandas.read_pickle": "unpickles", "pd.read_pickle": "unpickles",
+    **{f"{module}.{name}": "unpickles" for module, names in _UNPICKLERS.items() for name in names},
     "eval": "evaluates text", "exec": "executes text", "yaml.load": "loads YAML with tags", "np.load": "may unpickle",
 }  # fmt: skip
 
@@ -113,7 +116,8 @@ def _opened(tree: ast.AST) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
-            safe = called in ("np.load", "numpy.load") and "allow_pickle=True" not in ast.unparse(node)
+            asked = {each.arg: each.value for each in node.keywords}.get("allow_pickle")
+            safe = called in ("np.load", "numpy.load") and not (isinstance(asked, ast.Constant) and asked.value)
             what = _OPENERS.get(called.replace("numpy.", "np."))
             if what and not safe and "SafeLoader" not in ast.unparse(node):
                 yield f"{called} {what}", node.lineno
