@@ -190,8 +190,9 @@ class Driver:
         """End it and everything that it has started."""
         self._charge()
         for stream in (self._process.stdin, self._process.stdout, self._errors):
-            if stream:
-                stream.close()
+            with contextlib.suppress(BrokenPipeError):  # it may have died before it read the last words
+                if stream:
+                    stream.close()
         before = _children_seconds()
         try:
             self._process.wait(10)
