@@ -177,9 +177,10 @@ def results_of(detections: Detections, labels: Labels) -> bytes:
 
     columns = (labels.images[detections.image], labels.categories[detections.category])
     rows = zip(*(each.tolist() for each in (*columns, detections.box, detections.score)), strict=True)
-    return msgspec.json.encode(
+    encoded: bytes = msgspec.json.encode(
         [dict(zip(("image_id", "category_id", "bbox", "score"), row, strict=True)) for row in rows]
     )
+    return encoded
 
 
 class _EntryError(FileProblemError):

@@ -143,13 +143,14 @@ def base_only(source: Path | bytes) -> bytes:
     kept = [k for k, each in enumerate(marks) if each.category_id not in novel]
     images = {marks[k].image_id for k in kept}
     ids = _each(told.images, "named")
-    return msgspec.json.encode(
+    encoded: bytes = msgspec.json.encode(
         {
             "images": [told.images[k] for k, each in enumerate(ids) if each.id in images],
             "categories": told.categories,
             "annotations": [told.annotations[k] for k in kept],
         }
     )
+    return encoded
 
 
 def one_label_each(source: Path | bytes) -> bytes:
@@ -174,7 +175,8 @@ def one_label_each(source: Path | bytes) -> bytes:
             {**each, "category_id": kind, "ori_id": each.get("id"), "id": len(made) + k}
             for k, kind in enumerate(kinds, 1)
         ]
-    return msgspec.json.encode({**told, "annotations": made})
+    encoded: bytes = msgspec.json.encode({**told, "annotations": made})
+    return encoded
 
 
 def drawn_split(categories: int, seed: int, share: float = BASE_CATEGORIES / CATEGORIES) -> np.ndarray[Any, Any]:
