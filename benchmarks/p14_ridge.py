@@ -8,13 +8,12 @@ intercepts are compared; a few penalties may differ where two of them score alik
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import peers as others
 from benchmarks.common import Claim, Pass, Plan, Samples, compare, measure
 from benchmarks.meter import Load
 from benchmarks.peers import DRIVERS, Driver, MissingError, environment, version_of
@@ -62,7 +61,8 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     version = version_of(python, "himalaya") if python else ""
     session = Session("p14", plan, load)
     samples: dict[str, Samples] = {}
-    with _drivers(python) as drivers:
+    peer = {"himalaya": [python, str(DRIVERS / "p14_himalaya.py")]} if python else {}
+    with others.sides("p14", peer) as drivers:
         for work in QUICK if plan.quick else FULL:
             samples |= _measure(
                 drivers, work, plan, session, lambda text, work=work: say(f"{work.width} features, {text}")
@@ -87,15 +87,6 @@ def _peer(plan: Plan, say: Callable[[str], None]) -> tuple[str, str]:
         return str(environment("p14", plan.peers, say)), ""
     except MissingError as error:
         return "", str(error)
-
-
-@contextlib.contextmanager
-def _drivers(python: str) -> Iterator[dict[str, Driver]]:
-    commands = {name: [sys.executable, str(DRIVERS / f"p14_{name}.py")] for name in ("floor", "guerdon")}
-    if python:
-        commands["himalaya"] = [python, str(DRIVERS / "p14_himalaya.py")]
-    with contextlib.ExitStack() as stack:
-        yield {name: stack.enter_context(Driver(name, command)) for name, command in commands.items()}
 
 
 def _measure(

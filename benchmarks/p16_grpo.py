@@ -9,15 +9,14 @@ claim is about whole steps: each side draws its answers, of 32 tokens all, by it
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from benchmarks import peers as others
 from benchmarks.common import Claim, Pass, Plan, Samples, UnequalError, compare, measure
 from benchmarks.meter import Load
-from benchmarks.peers import DRIVERS, Driver, MissingError, environment, version_of
+from benchmarks.peers import Driver
 from benchmarks.record import Session
 
 GOAL, WHOLE = 1.5, 1.0  # goals: on given answers, and with drawing
@@ -35,10 +34,10 @@ CALLS = {
 
 def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure P16; returns the record."""
-    peer, missing = _peer(plan, say)
+    peer, missing = others.peer("trl", "p16_trl", "trl", plan.peers, say)
     session = Session("p16", plan, load)
     steps = QUICK if plan.quick else STEPS
-    with _drivers(peer[0] if peer else None) as drivers:
+    with others.sides("p16", {"trl": peer[0]} if peer else {}) as drivers:
         agreed = agreement(drivers)
         contenders = {name: _stepper(driver, steps, agreed) for name, driver in drivers.items()}
         contenders |= {f"{name}, drawing": _drawer(each, steps) for name, each in drivers.items() if name != "floor"}
@@ -57,23 +56,6 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
         cpu_from=source,
         agreement=agreed,
     )
-
-
-def _peer(plan: Plan, say: Callable[[str], None]) -> tuple[tuple[list[str], str] | None, str]:
-    """Command and version of TRL, or why it is missing."""
-    try:
-        python = environment("trl", plan.peers, say)
-        return ([str(python), str(DRIVERS / "p16_trl.py")], version_of(python, "trl")), ""
-    except MissingError as error:
-        return None, str(error)
-
-
-@contextlib.contextmanager
-def _drivers(peer: list[str] | None) -> Iterator[dict[str, Driver]]:
-    commands = {name: [sys.executable, str(DRIVERS / f"p16_{name}.py")] for name in ("floor", "guerdon")}
-    commands |= {"trl": peer} if peer else {}
-    with contextlib.ExitStack() as stack:
-        yield {name: stack.enter_context(Driver(name, command)) for name, command in commands.items()}
 
 
 def agreement(drivers: dict[str, Driver]) -> list[list[float]]:

@@ -7,16 +7,15 @@ cell. It matters where evaluation is cheap: at a millisecond per evaluation no a
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import peers as others
 from benchmarks.common import Claim, Pass, Plan, Samples, check_same, compare, measure
 from benchmarks.meter import Load
-from benchmarks.peers import DRIVERS, Driver, MissingError, environment, version_of
+from benchmarks.peers import Driver
 from benchmarks.record import Session
 
 GOALS = {64: 4.0}
@@ -44,10 +43,10 @@ QUICK = (Work(1, 1_000, 1), Work(64, 32_000, 1), Work(1_000, 100_000, 2), Work(1
 
 def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure P5; returns the record."""
-    peer, missing = _peer(plan, say)
+    peer, missing = others.peer("p5", "p5_ribs", "ribs", plan.peers, say)
     session = Session("p5", plan, load)
     samples: dict[str, Samples] = {}
-    with _drivers(peer[0] if peer else None) as drivers:
+    with others.sides("p5", {"ribs": peer[0]} if peer else {}) as drivers:
         for work in QUICK if plan.quick else FULL:
             samples |= _measure(
                 drivers, work, plan, session, lambda text, work=work: say(f"batch {work.batch}, {text}")
@@ -64,23 +63,6 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
         missing={"ribs": missing} if missing else {},
         cpu_from=source,
     )
-
-
-def _peer(plan: Plan, say: Callable[[str], None]) -> tuple[tuple[list[str], str] | None, str]:
-    """Command and version of pyribs, or why it is missing."""
-    try:
-        python = environment("p5", plan.peers, say)
-        return ([str(python), str(DRIVERS / "p5_ribs.py")], version_of(python, "ribs")), ""
-    except MissingError as error:
-        return None, str(error)
-
-
-@contextlib.contextmanager
-def _drivers(peer: list[str] | None) -> Iterator[dict[str, Driver]]:
-    commands = {name: [sys.executable, str(DRIVERS / f"p5_{name}.py")] for name in ("floor", "guerdon")}
-    commands |= {"ribs": peer} if peer else {}
-    with contextlib.ExitStack() as stack:
-        yield {name: stack.enter_context(Driver(name, command)) for name, command in commands.items()}
 
 
 def _measure(

@@ -7,17 +7,16 @@ prompt that two answers share once; the loop takes 16 rows as they come and pads
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import statistics
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import peers as others
 from benchmarks.common import Claim, Pass, Plan, Samples, UnequalError, compare, measure
 from benchmarks.meter import Load
-from benchmarks.peers import DRIVERS, Driver, MissingError, environment, version_of
+from benchmarks.peers import Driver
 from benchmarks.record import Session
 
 NEAR = 1e-5
@@ -53,9 +52,9 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
         claims = [_claim({}, work, "", NEEDS) for work in FULL]
         return session.record(claims, [], {}, calls=CALLS, peers={}, missing={"guerdon": NEEDS}, cpu_from="")
-    peer, missing = _peer(plan, say)
+    peer, missing = others.peer("trl", "p6_rewardbench", "transformers", plan.peers, say)
     samples: dict[str, Samples] = {}
-    with _drivers(peer[0] if peer else None) as drivers:
+    with others.sides("p6", {"rewardbench": peer[0]} if peer else {}) as drivers:
         for work in QUICK if plan.quick else FULL:
             samples |= _measure(drivers, work, plan, session, lambda text, work=work: say(f"{work.kind}, {text}"))
         source = drivers["guerdon"].group.source
@@ -70,23 +69,6 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
         missing={"rewardbench": missing} if missing else {},
         cpu_from=source,
     )
-
-
-def _peer(plan: Plan, say: Callable[[str], None]) -> tuple[tuple[list[str], str] | None, str]:
-    """Command of the loop and version of the transformers that it calls, or why it is missing."""
-    try:
-        python = environment("trl", plan.peers, say)
-        return ([str(python), str(DRIVERS / "p6_rewardbench.py")], version_of(python, "transformers")), ""
-    except MissingError as error:
-        return None, str(error)
-
-
-@contextlib.contextmanager
-def _drivers(peer: list[str] | None) -> Iterator[dict[str, Driver]]:
-    commands = {name: [sys.executable, str(DRIVERS / f"p6_{name}.py")] for name in ("floor", "guerdon")}
-    commands |= {"rewardbench": peer} if peer else {}
-    with contextlib.ExitStack() as stack:
-        yield {name: stack.enter_context(Driver(name, command)) for name, command in commands.items()}
 
 
 def _measure(

@@ -9,16 +9,16 @@ which rounds averages to whole greys first, where it is within half a grey of on
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from benchmarks import peers as others
 from benchmarks.common import Claim, Pass, Plan, Samples, UnequalError, check_same, compare, measure
 from benchmarks.meter import Load
-from benchmarks.peers import DRIVERS, Driver, MissingError, environment, version_of
+from benchmarks.peers import Driver, version_of
 from benchmarks.record import Session
 
 SHARE, BESIDE = 0.85, 1.0  # goals: of the emulator's own speed, and of the plain loop's
@@ -42,9 +42,9 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure P9; returns the record."""
     if importlib.util.find_spec("ale_py") is None:
         return _nothing(plan, load)
-    peer, missing = _peer(plan, say)
+    peer, missing = others.peer("p9", "p9_opencv", "opencv-python-headless", plan.peers, say)
     session = Session("p9", plan, load)
-    with _drivers(peer[0] if peer else None) as drivers:
+    with others.sides("p9", {"opencv": peer[0]} if peer else {}) as drivers:
         agreement = prepare(drivers, QUICK if plan.quick else FULL, LOOKED[plan.quick])
         contenders = {name: _explorer(drivers[side], loop) for name, (side, loop) in _loops(drivers).items()}
         for once in contenders.values():
@@ -64,24 +64,6 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
         cpu_from=source,
         cells=agreement,
     )
-
-
-def _peer(plan: Plan, say: Callable[[str], None]) -> tuple[tuple[list[str], str] | None, str]:
-    """Command and version of the plain loop, or why it is missing."""
-    try:
-        python = environment("p9", plan.peers, say)
-        version = version_of(python, "opencv-python-headless")
-        return ([str(python), str(DRIVERS / "p9_opencv.py")], version), ""
-    except MissingError as error:
-        return None, str(error)
-
-
-@contextlib.contextmanager
-def _drivers(peer: list[str] | None) -> Iterator[dict[str, Driver]]:
-    commands = {name: [sys.executable, str(DRIVERS / f"p9_{name}.py")] for name in ("floor", "guerdon")}
-    commands |= {"opencv": peer} if peer else {}
-    with contextlib.ExitStack() as stack:
-        yield {name: stack.enter_context(Driver(name, command)) for name, command in commands.items()}
 
 
 def _loops(drivers: Mapping[str, Driver]) -> dict[str, tuple[str, str]]:

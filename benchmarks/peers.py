@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -214,3 +214,27 @@ class Driver:
 def _children_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def peer(
+    group: str, driver: str, package: str, folder: str | Path, say: Callable[[str], None]
+) -> tuple[tuple[list[str], str] | None, str]:
+    """The command of a peer's driver and the version of its package, or why the peer is missing."""
+    try:
+        python = environment(group, folder, say)
+        return ([str(python), str(DRIVERS / f"{driver}.py")], version_of(python, package)), ""
+    except MissingError as error:
+        return None, str(error)
+
+
+@contextlib.contextmanager
+def sides(prefix: str, peers: Mapping[str, Sequence[str]], *arguments: Any) -> Iterator[dict[str, Driver]]:
+    """The drivers of the floor, of guerdon and of the peers that are there, by name; further arguments go to each."""
+    commands: dict[str, Sequence[str]] = {
+        name: [sys.executable, str(DRIVERS / f"{prefix}_{name}.py")] for name in ("floor", "guerdon")
+    }
+    with contextlib.ExitStack() as stack:
+        yield {
+            name: stack.enter_context(Driver(name, list(command), *arguments))
+            for name, command in {**commands, **peers}.items()
+        }

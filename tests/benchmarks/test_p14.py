@@ -3,6 +3,7 @@ import sys
 import pytest
 from benchmarks.common import Plan
 from benchmarks.meter import Load
+from benchmarks.peers import DRIVERS, sides
 
 from benchmarks import p14_ridge
 
@@ -17,7 +18,7 @@ def test_regressions_are_measured_without_the_peer():
 
 def test_both_sides_agree_where_the_peer_is_installed():
     pytest.importorskip("himalaya")
-    with p14_ridge._drivers(sys.executable) as drivers:
+    with sides("p14", {"himalaya": [sys.executable, str(DRIVERS / "p14_himalaya.py")]}) as drivers:
         for work in p14_ridge.QUICK:
             for driver in drivers.values():
                 driver.ask("prepare", count=work.count, width=work.width, targets=work.targets)

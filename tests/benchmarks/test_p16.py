@@ -7,6 +7,7 @@ pytest.importorskip("transformers")
 
 from benchmarks.common import Plan, UnequalError
 from benchmarks.meter import Load
+from benchmarks.peers import DRIVERS, sides
 
 from benchmarks import p16_grpo
 
@@ -21,7 +22,7 @@ def test_steps_are_measured_without_the_peer():
 @pytest.mark.slow
 def test_loss_and_gradient_are_trls():
     pytest.importorskip("trl")
-    with p16_grpo._drivers([sys.executable, str(p16_grpo.DRIVERS / "p16_trl.py")]) as drivers:
+    with sides("p16", {"trl": [sys.executable, str(DRIVERS / "p16_trl.py")]}) as drivers:
         agreed = p16_grpo.agreement(drivers)
         assert p16_grpo._drawer(drivers["trl"], 2)(0).output == 2
     assert len(agreed) == p16_grpo.COMPARED

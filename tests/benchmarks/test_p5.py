@@ -3,6 +3,7 @@ import sys
 import pytest
 from benchmarks.common import Plan, UnequalError, check_same
 from benchmarks.meter import Load
+from benchmarks.peers import DRIVERS, sides
 
 from benchmarks import p5_archive
 
@@ -19,7 +20,7 @@ def test_archives_are_measured_without_the_peer():
 def test_both_sides_agree_cell_by_cell_where_the_peer_is_installed():
     pytest.importorskip("ribs")
     work = p5_archive.Work(64, 640, 1)
-    with p5_archive._drivers([sys.executable, str(p5_archive.DRIVERS / "p5_ribs.py")]) as drivers:
+    with sides("p5", {"ribs": [sys.executable, str(DRIVERS / "p5_ribs.py")]}) as drivers:
         for driver in drivers.values():
             driver.ask("prepare", batch=64, count=640)
         outputs = {name: p5_archive._filler(driver, work)(0).output for name, driver in drivers.items()}

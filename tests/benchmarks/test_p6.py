@@ -3,6 +3,7 @@ import sys
 import pytest
 from benchmarks.common import Plan, UnequalError
 from benchmarks.meter import Load
+from benchmarks.peers import DRIVERS, sides
 
 from benchmarks import p6_reward_scoring as p6
 
@@ -21,7 +22,7 @@ def test_scoring_is_measured_without_the_peer():
 
 def test_both_sides_give_the_same_scores():
     pytest.importorskip("transformers", reason='needs pip install "guerdon[train]"')
-    with p6._drivers([sys.executable, str(p6.DRIVERS / "p6_rewardbench.py")]) as drivers:
+    with sides("p6", {"rewardbench": [sys.executable, str(DRIVERS / "p6_rewardbench.py")]}) as drivers:
         for kind in ("mixed", "shared"):
             for driver in drivers.values():
                 driver.ask("prepare", kind=kind, pairs=9)

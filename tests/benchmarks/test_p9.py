@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from benchmarks.common import Plan, UnequalError
 from benchmarks.meter import Load
-from benchmarks.peers import CACHE, Driver
+from benchmarks.peers import CACHE, DRIVERS, Driver, sides
 from rich.console import Console
 
 from benchmarks import p9_explore, table
@@ -35,7 +35,7 @@ def test_all_sides_see_the_same_game_where_the_peer_is_installed():
     if not (CACHE / "p9" / "complete.json").exists():
         pytest.importorskip("cv2", reason="needs `python -m benchmarks p9` once, or opencv-python-headless")
         python = Path(sys.executable)
-    with p9_explore._drivers([str(python), str(p9_explore.DRIVERS / "p9_opencv.py")]) as drivers:
+    with sides("p9", {"opencv": [str(python), str(DRIVERS / "p9_opencv.py")]}) as drivers:
         assert p9_explore.prepare(drivers, 3, 1)["compared"] == 100
         ends = [drivers[side].ask("explore", loop=loop) for side, loop in p9_explore._loops(drivers).values()]
     assert len(ends) == 4
@@ -46,7 +46,7 @@ def test_the_bare_emulator_and_ours_end_where_ours_ends_by_other_means():
     pytest.importorskip("ale_py", reason='needs pip install "guerdon[worlds]"')
     from guerdon.worlds import AleWorld
 
-    sys.path.insert(0, str(p9_explore.DRIVERS))
+    sys.path.insert(0, str(DRIVERS))
     try:
         from p9_work import SEED, actions, digest
     finally:
@@ -55,7 +55,7 @@ def test_the_bare_emulator_and_ours_end_where_ours_ends_by_other_means():
     world.reset(SEED)
     for action in actions(1, 100):
         world.step(action)
-    with Driver("floor", [sys.executable, str(p9_explore.DRIVERS / "p9_floor.py")]) as floor:
+    with Driver("floor", [sys.executable, str(DRIVERS / "p9_floor.py")]) as floor:
         floor.ask("prepare", count=1)
         assert floor.ask("explore", loop="bare") == {"steps": 100, "memory": digest([bytes(world.ram)])}
 

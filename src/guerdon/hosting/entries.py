@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from guerdon.core.plain import Blob, Json, canonical, not_plain
 from guerdon.core.task import Answer
 from guerdon.hosting.challenges import Posed
 from guerdon.hosting.errors import HostingError
+from guerdon.hosting.files import JsonCaps, read_json
 from guerdon.ledger.blobs import Blobs
 
 Content = Path | bytes | str | Mapping[str, Any] | list[Any]
@@ -95,44 +95,8 @@ def _text(content: Content) -> str:
 
 def _json(content: Path | bytes | str) -> Any:
     """Strict JSON: no duplicate names, no NaN, no numbers or nesting beyond what can be kept."""
-    text = content if isinstance(content, str) else _text(content)
-    try:
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
-        )
-    except json.JSONDecodeError as error:
-        got = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        raise HostingError("a submission in JSON", got, "Correct the file") from None
-    except RecursionError:
-        raise HostingError("JSON of reasonable depth", "it is nested too deep", "Flatten it") from None
-    except ValueError as error:
-        raise HostingError("a submission in JSON", str(error), "Correct the file") from None
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    value = read_json(data, JsonCaps(size=JSON_MOST), "the submission")
     if problem := not_plain(value, "the submission"):
         raise HostingError("a submission in JSON", problem, "Correct the file")
     return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"the name {twice!r:.80} comes twice in an object")
-    return found
-
-
-def _constant(word: str) -> Any:
-    raise ValueError(f"{word} is not JSON")
-
-
-def _float(digits: str) -> float:
-    value = float(digits)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError(f"the number {digits[:40]} is too large")
-    return value
-
-
-def _int(digits: str) -> int:
-    if len(digits) > 400:
-        raise ValueError(f"a whole number has {len(digits)} digits")
-    return int(digits)
