@@ -7,7 +7,9 @@ failed; 5 the ledger cannot be used; 130 interrupted (the same command goes on).
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 COMMANDS = {
@@ -43,7 +45,27 @@ def main(arguments: list[str] | None = None) -> None:
             module = import_module(f"guerdon.cli.{COMMANDS[name][0]}")
             rest = [word for i, word in enumerate(words) if i != words.index(name)]
             raise SystemExit(run_app(module.app(name, rest), name, rest))
+        system = own_command(name) if name else None
+        if name and system:
+            system(words[words.index(name) + 1 :])
+            return
         raise SystemExit(_overview(words, name))
+
+
+def own_command(name: str) -> Callable[[list[str]], None] | None:
+    """What `guerdon SLUG` calls: the system's own command on a user's data, if it has one.
+
+    >>> own_command("v3det").__module__, own_command("no-such-system")
+    ('guerdon.systems.v3det.command', None)
+    """
+    place = f"{_package(name)}.__main__"
+    return import_module(place).main if _package(name) and find_spec(place) else None
+
+
+def _package(slug: str) -> str:
+    """The package of a system, by its slug; "" when there is none."""
+    place = f"guerdon.systems.{slug.replace('-', '_')}"
+    return place if slug.replace("-", "").isalnum() and find_spec(place) else ""
 
 
 def run_app(app: Any, name: str, arguments: list[str]) -> int:
@@ -59,6 +81,8 @@ def _overview(words: list[str], name: str | None) -> int:
     if name is not None:
         from guerdon.core.errors import ConfigError, did_you_mean
 
+        if _package(name):
+            raise ConfigError("a command of guerdon", f"{name} is a system without one", f"Try guerdon systems {name}")
         raise ConfigError("a command of guerdon", f"got {name!r}", did_you_mean(name, COMMANDS))
     if "--version" in words:
         from guerdon import __version__
@@ -71,6 +95,7 @@ def _overview(words: list[str], name: str | None) -> int:
         "Usage: guerdon COMMAND [OPTIONS]\n\n"
         "A workbench for reward-driven problem solving: challenges, rewards, solvers,\n"
         "one ledger of attempts, sealed keys, honest verdicts.\n\nCommands:\n" + "\n".join(lines) + "\n\n"
+        "guerdon SLUG is a system's own command on your data, as in guerdon v3det --help.\n"
         "guerdon COMMAND --help says more. Begin with:\n\n"
         "  guerdon solve programming-puzzles --solver enumerative --budget 2000\n\n"
         "Exit codes: 0 done, 1 failed, 2 usage, 3 no isolation, 4 provider, 5 ledger, 130 interrupted.\n"

@@ -9,6 +9,7 @@ import typer
 
 from guerdon.cli import out
 from guerdon.cli.common import JsonOption, make_app
+from guerdon.cli.main import own_command
 from guerdon.cli.reproduce import tell_claims
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def _show(item: Card, document: dict[str, Any] | None) -> None:
     lines = [f"{item.title} ({item.year})", "", f"Claims: {item.claim}", "", f"Here: {item.differs}", ""]
     if item.poses and item.solvers:
         lines += [f"Solve: guerdon solve {'|'.join(item.poses)} --solver {'|'.join(name for name, _ in item.solvers)}"]
+    if own_command(item.slug):
+        lines += [f"On your own data: guerdon {item.slug} --help"]
     lines += ["", *(f"Source: {source}" for source in item.sources), ""]
     console.print("\n".join(lines), markup=False)
     if document is None:

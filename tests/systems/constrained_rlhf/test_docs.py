@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 from guerdon.systems.constrained_rlhf.command import main
 
 PAGE = Path(__file__).parents[3] / "docs" / "systems" / "constrained-rlhf.md"
-START = "python -m guerdon.systems.constrained_rlhf "
+START = "guerdon constrained-rlhf "
 
 
 def commands():

@@ -20,7 +20,7 @@ def test_the_commands_of_the_page_are_known():
     from guerdon.systems.mrmbench.command import _parser
 
     text = PAGE.read_text(encoding="utf-8").replace("\\\n", "")
-    lines = re.findall(r"^\$ python -m guerdon.systems.mrmbench (.*)$", text, re.M)
+    lines = re.findall(r"^\$ guerdon mrmbench (.*)$", text, re.M)
     assert len(lines) == 3
     for line in lines:
         _parser().parse_args(line.split())

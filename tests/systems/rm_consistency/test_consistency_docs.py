@@ -19,7 +19,7 @@ def test_the_python_of_the_page_runs():
 def test_the_commands_of_the_page_are_known():
     from guerdon.systems.rm_consistency.command import _parser
 
-    lines = re.findall(r"^\$ python -m guerdon.systems.rm_consistency (.*)$", PAGE.read_text(encoding="utf-8"), re.M)
+    lines = re.findall(r"^\$ guerdon rm-consistency (.*)$", PAGE.read_text(encoding="utf-8"), re.M)
     assert len(lines) == 3
     for line in lines:
         _parser().parse_args(line.split())

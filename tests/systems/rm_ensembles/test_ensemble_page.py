@@ -27,6 +27,6 @@ def test_options_of_the_page_exist(command, capsys) -> None:
         main([command, "--help"])
     known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     lines = PAGE.replace("\\\n", " ").splitlines()
-    used = {o for line in lines if f"rm_ensembles {command} " in line for o in re.findall(r"--[a-z-]+", line)}
+    used = {o for line in lines if f"rm-ensembles {command} " in line for o in re.findall(r"--[a-z-]+", line)}
     assert used
     assert used <= known

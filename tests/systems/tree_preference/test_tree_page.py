@@ -38,6 +38,6 @@ def test_the_collection_is_as_shown(
     quick = Desk.make(1, demonstrations=600, sft=Sft(epochs=1), width=12, calibrate_on=200)
     monkeypatch.setattr(Desk, "make", lambda seed: quick)
     page = PAGE.read_text(encoding="utf-8")
-    (line,) = re.findall(r"^\$ python -m guerdon.systems.tree_preference (collect .*)$", page, re.MULTILINE)
+    (line,) = re.findall(r"^\$ guerdon tree-preference (collect .*)$", page, re.MULTILINE)
     main(line.split())
     assert "24 trees" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""`python -m guerdon.systems.alpaca_farm`: annotate pairs, compare models, compare leaderboards."""
+"""`guerdon alpaca-farm`: annotate pairs, compare models, compare leaderboards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from guerdon.core.errors import ConfigError, GuerdonError
+from guerdon.bench.commands import obey
+from guerdon.core.errors import ConfigError
 from guerdon.core.rng import stream
 from guerdon.lm.cache import cached
 from guerdon.lm.opening import open_model
@@ -24,16 +25,11 @@ from guerdon.systems.alpaca_farm.pools import pool
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Annotate pairs, train by a method, compare models with a reference, or compare two leaderboards."""
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except GuerdonError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from None
+    obey(_parser(), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m guerdon.systems.alpaca_farm", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="guerdon alpaca-farm", description=main.__doc__)
     commands = parser.add_subparsers(required=True)
 
     one = commands.add_parser("annotate", help="label pairs, or pairs drawn of several samples of each instruction")

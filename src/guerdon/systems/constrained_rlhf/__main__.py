@@ -1,4 +1,4 @@
-"""`python -m guerdon.systems.constrained_rlhf`: train, find thresholds, make prompts of daily_dialog."""
+"""`guerdon constrained-rlhf`: train, find thresholds, make prompts of daily_dialog."""
 
 from guerdon.systems.constrained_rlhf.command import main
 

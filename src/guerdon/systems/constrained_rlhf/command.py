@@ -12,8 +12,9 @@ from typing import Any, get_args
 
 import numpy as np
 
+from guerdon.bench.commands import obey
 from guerdon.bench.loading import reward_named
-from guerdon.core.errors import ConfigError, GuerdonError, did_you_mean
+from guerdon.core.errors import ConfigError, did_you_mean
 from guerdon.systems.constrained_rlhf.dialogue import daily_dialog
 from guerdon.systems.constrained_rlhf.learners import Method
 from guerdon.systems.constrained_rlhf.picture import draw, draw_search
@@ -26,12 +27,7 @@ from guerdon.train.trackers import Lines
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; errors meant for people go to stderr with their exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        options.do(options)
-    except GuerdonError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(error.exit_code) from None
+    obey(_parser(), arguments)
 
 
 # ---- commands --------------------------------------------------------------------------------------------------------
@@ -183,12 +179,12 @@ def _shown(value: Any) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m guerdon.systems.constrained_rlhf", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="guerdon constrained-rlhf", description=main.__doc__)
     commands = parser.add_subparsers(required=True)
 
     def command(name: str, do: Callable[[argparse.Namespace], None], iterations: int) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=do.__doc__, description=do.__doc__)
-        made.set_defaults(do=do)
+        made.set_defaults(run=do)
         _shared(made, iterations)
         return made
 
@@ -203,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     three = command("search", search, 240)
     three.add_argument("--most-theta", help="largest thresholds of the first simplex, as a=1,b=1")
     four = commands.add_parser("data", help=data.__doc__, description=data.__doc__)
-    four.set_defaults(do=data)
+    four.set_defaults(run=data)
     four.add_argument("--source", default="daily_dialog", help="folder as released, JSON lines, or a name for datasets")
     four.add_argument("--split", default="train")
     four.add_argument("--out", required=True)

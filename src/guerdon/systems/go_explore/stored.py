@@ -1,4 +1,4 @@
-"""The archive of a recorded run, for verification and demos: `python -m guerdon.systems.go_explore LEDGER [RUN]`."""
+"""The archive of a recorded run, for verification and demos: `guerdon go-explore LEDGER [RUN]`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from guerdon.ledger import Ledger
 
-    parser = argparse.ArgumentParser(prog="python -m guerdon.systems.go_explore", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="guerdon go-explore", description=main.__doc__)
     parser.add_argument("ledger", help="path or URL")
     parser.add_argument("run", nargs="?", default="last", help="the run's id, or last")
     parser.add_argument("--demos", type=Path, help="folder for a demo of each task")

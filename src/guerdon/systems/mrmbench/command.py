@@ -1,8 +1,8 @@
 """The command line: build tasks from ratings, probe a model in them, and say which rewards to trust.
 
-python -m guerdon.systems.mrmbench build --helpsteer helpsteer.jsonl --safe-rlhf safe.jsonl --out tasks
-python -m guerdon.systems.mrmbench probe MODEL --data tasks --out table
-python -m guerdon.systems.mrmbench trust MODEL --data tasks --samples new.jsonl --out trust.jsonl
+guerdon mrmbench build --helpsteer helpsteer.jsonl --safe-rlhf safe.jsonl --out tasks
+guerdon mrmbench probe MODEL --data tasks --out table
+guerdon mrmbench trust MODEL --data tasks --samples new.jsonl --out trust.jsonl
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from guerdon.core.errors import ConfigError, GuerdonError
+from guerdon.bench.commands import obey
+from guerdon.core.errors import ConfigError
 from guerdon.prefer import files
 from guerdon.systems.mrmbench.features import Reader
 from guerdon.systems.mrmbench.table import PROBES, compared, confidence, probed, text, written
@@ -103,7 +104,7 @@ def _sample(row: Mapping[str, Any], k: int) -> Sample:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m guerdon.systems.mrmbench", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="guerdon mrmbench", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     made = commands.add_parser("build", help="build tasks from ratings")
     made.add_argument("--helpsteer", nargs="*", default=[], help="files or hub ids of HelpSteer or HelpSteer2")
@@ -143,9 +144,4 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; an error meant for a person ends with its exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except GuerdonError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+    obey(_parser(), arguments)

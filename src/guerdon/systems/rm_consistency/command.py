@@ -1,8 +1,8 @@
 """The command line: make contrast items, measure a reward's consistency (fused or not), augment preferences.
 
-python -m guerdon.systems.rm_consistency items preferences.jsonl --out items.jsonl
-python -m guerdon.systems.rm_consistency measure REWARD --items items.jsonl [--fuse preferences.jsonl]
-python -m guerdon.systems.rm_consistency augment preferences.jsonl --synonyms /usr/share/wordnet --out augmented.jsonl
+guerdon rm-consistency items preferences.jsonl --out items.jsonl
+guerdon rm-consistency measure REWARD --items items.jsonl [--fuse preferences.jsonl]
+guerdon rm-consistency augment preferences.jsonl --synonyms /usr/share/wordnet --out augmented.jsonl
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from guerdon.core.errors import GuerdonError
+from guerdon.bench.commands import obey
 from guerdon.prefer.files import rows_of
 from guerdon.rlhf.contrast import Consistency, Scorer, consistency, contrast_set, overlap, quantile_band
 from guerdon.rlhf.kept import load
@@ -100,9 +100,7 @@ def _augment(options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m guerdon.systems.rm_consistency", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="guerdon rm-consistency", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     items = commands.add_parser("items", help="make contrast items of preferences")
     items.add_argument("preferences", type=Path, help="rows with question, response_j (preferred) and response_k")
@@ -142,9 +140,4 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; an error meant for a person ends with its exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except GuerdonError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+    obey(_parser(), arguments)

@@ -1,8 +1,8 @@
 """Draw proxy and gold reward against optimisation, from gold-scored answers and members, or from the desk.
 
-python -m guerdon.systems.rm_ensembles draw ANSWERS --member REWARD --member REWARD --out FOLDER
-python -m guerdon.systems.rm_ensembles desk --out FOLDER
-python -m guerdon.systems.rm_ensembles pairs ANSWERS --flips 0.25 --out pairs.jsonl
+guerdon rm-ensembles draw ANSWERS --member REWARD --member REWARD --out FOLDER
+guerdon rm-ensembles desk --out FOLDER
+guerdon rm-ensembles pairs ANSWERS --flips 0.25 --out pairs.jsonl
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from guerdon.core.errors import ConfigError, GuerdonError
+from guerdon.bench.commands import obey
+from guerdon.core.errors import ConfigError
 from guerdon.prefer.files import write as write_pairs
 from guerdon.prefer.overoptimisation import Curve
 from guerdon.report.curves import Line, figure, write
@@ -26,16 +27,12 @@ from guerdon.systems.rm_ensembles.published import answers_of, member_scores, pa
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Best-of-n under ensembles of reward models, and the picture of it."""
-    parser = argparse.ArgumentParser(prog="python -m guerdon.systems.rm_ensembles", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="guerdon rm-ensembles", description=main.__doc__)
     parts = parser.add_subparsers(required=True, metavar="COMMAND")
     _draw_options(parts.add_parser("draw", help="score answers by members, and draw"))
     _desk_options(parts.add_parser("desk", help="the same in the tiny text world, from nothing"))
     _pairs_options(parts.add_parser("pairs", help="preferences in a published format, as guerdon reads them"))
-    options = parser.parse_args(arguments)
-    try:
-        options.go(options)
-    except GuerdonError as error:
-        parser.exit(2, f"{error}\n")
+    obey(parser, arguments)
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +50,7 @@ def _draw_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", action="append", help="that members take in turn, such as cuda:0; repeat it")
     parser.add_argument("--raw-gold", action="store_true", help="leave gold scores on their own scale")
     _shared(parser)
-    parser.set_defaults(go=_draw)
+    parser.set_defaults(run=_draw)
 
 
 def _desk_options(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +58,7 @@ def _desk_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flips", type=float, default=0.25, help="share of wrong labels")
     parser.add_argument("--scale", choices=("smoke", "desk"), default="desk", help="how large")
     _shared(parser)
-    parser.set_defaults(go=_desk)
+    parser.set_defaults(run=_desk)
 
 
 def _pairs_options(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +67,7 @@ def _pairs_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flips", type=float, default=0.0, help="share of labels to make wrong")
     parser.add_argument("--seed", type=int, default=0, help="draws which")
     parser.add_argument("--out", type=Path, default=Path("pairs.jsonl"), help="file to write")
-    parser.set_defaults(go=_pairs)
+    parser.set_defaults(run=_pairs)
 
 
 def _pairs(options: argparse.Namespace) -> None:

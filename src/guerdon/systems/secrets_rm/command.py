@@ -1,8 +1,8 @@
 """Measure the strength of preferences, look at it, and clean the set by it.
 
-python -m guerdon.systems.secrets_rm annotate pairs.jsonl --out annotated.jsonl
-python -m guerdon.systems.secrets_rm look annotated.jsonl
-python -m guerdon.systems.secrets_rm clean annotated.jsonl --flip 0.1 --margin --out cleaned.jsonl
+guerdon secrets-rm annotate pairs.jsonl --out annotated.jsonl
+guerdon secrets-rm look annotated.jsonl
+guerdon secrets-rm clean annotated.jsonl --flip 0.1 --margin --out cleaned.jsonl
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from guerdon.core.errors import GuerdonError
+from guerdon.bench.commands import obey
 from guerdon.prefer.files import Dropped, read, write
 from guerdon.prefer.sets import PreferenceSet
 from guerdon.rlhf.fitting import RewardFit
@@ -38,16 +38,12 @@ FORMATS = ("guerdon", "trl", "released")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the strength of preferences, look at it, and clean the set by it."""
-    parser = argparse.ArgumentParser(prog="python -m guerdon.systems.secrets_rm", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="guerdon secrets-rm", description=main.__doc__)
     parts = parser.add_subparsers(required=True, metavar="COMMAND")
     _annotate_options(parts.add_parser("annotate", help="score every pair by several reward models"))
     _look_options(parts.add_parser("look", help="classes, deciles, and agreement with another annotator"))
     _clean_options(parts.add_parser("clean", help="flip, soften, or ask for a margin"))
-    options = parser.parse_args(arguments)
-    try:
-        options.go(options)
-    except GuerdonError as error:
-        parser.exit(2, f"{error}\n")
+    obey(parser, arguments)
 
 
 def _annotate_options(parser: argparse.ArgumentParser) -> None:
@@ -60,13 +56,13 @@ def _annotate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of heads, orders and folds")
     parser.add_argument("--keep", type=Path, help="folder for the members; they go away by default")
     _written(parser, "annotated.jsonl")
-    parser.set_defaults(go=_annotate)
+    parser.set_defaults(run=_annotate)
 
 
 def _look_options(parser: argparse.ArgumentParser) -> None:
     _pairs(parser)
     parser.add_argument("--size", type=int, default=500, help="pairs of a group for the agreement")
-    parser.set_defaults(go=_look)
+    parser.set_defaults(run=_look)
 
 
 def _clean_options(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +74,7 @@ def _clean_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--soft", type=float, default=0.0, help="smoothing of labels with strength below 0")
     parser.add_argument("--smoothing", type=float, default=0.0, help="smoothing of all labels")
     _written(parser, "cleaned.jsonl")
-    parser.set_defaults(go=_clean)
+    parser.set_defaults(run=_clean)
 
 
 def _pairs(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from guerdon.bench.commands import obey
 from guerdon.bench.loading import reward_named
-from guerdon.core.errors import ConfigError, GuerdonError
+from guerdon.core.errors import ConfigError
 from guerdon.core.preference import Preference, both_orders, from_reward
 from guerdon.core.recipe import recipe
 from guerdon.prefer.annotators import Judge, completing, simulated_pool
@@ -250,7 +251,7 @@ def _say(lines: Sequence[str]) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """All options."""
-    top = argparse.ArgumentParser(prog="python -m guerdon.systems.tree_preference", description=__doc__)
+    top = argparse.ArgumentParser(prog="guerdon tree-preference", description=__doc__)
     commands = top.add_subparsers(required=True)
     one = commands.add_parser("collect", help="grow trees, compare leaves, write a preference file")
     one.set_defaults(run=_collect)
@@ -291,9 +292,4 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; errors that a person can mend are one line."""
-    options = parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except GuerdonError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(error.exit_code) from None
+    obey(parser(), arguments)
