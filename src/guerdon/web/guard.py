@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -81,7 +82,7 @@ class Guard:
             await self._app(scope, self._counted(receive, headers, most), dressed)
         except RefusedError as refused:
             if not began:
-                await _answer(dressed, refused)
+                await _answer(dressed, scope["path"], refused)
 
     # ── what comes in ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -156,9 +157,17 @@ def address_of(scope: Scope) -> str:
     return ":".join(host.split(":")[:4]) if host.count(":") > 1 else host
 
 
-async def _answer(send: Send, refused: RefusedError) -> None:
-    body = f"{refused.why}\n".encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+def told(path: str, why: str) -> tuple[bytes, str]:
+    """What is said of a refusal, and its media type: three clauses to programs, a line to everybody else."""
+    if not path.startswith("/api/"):
+        return f"{why}\n".encode(), "text/plain; charset=utf-8"
+    clauses = {"expected": "a request that this host takes", "got": why, "do": "See /api/v1/openapi.json"}
+    return json.dumps(clauses).encode(), "application/json"
+
+
+async def _answer(send: Send, path: str, refused: RefusedError) -> None:
+    body, media = told(path, refused.why)
+    headers = [(b"content-type", media.encode()), (b"content-length", str(len(body)).encode())]
     if refused.status in (408, 413):
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from guerdon.core.errors import ConfigError, GuerdonError
 from guerdon.hosting import Actor, HostingError, LimitError, NotAllowedError, Role
-from guerdon.web.guard import SMALL, RefusedError, address_of
+from guerdon.web.guard import SMALL, RefusedError, address_of, told
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -282,17 +282,20 @@ def refusal(visit: Visit, error: GuerdonError) -> Response:
 
 async def lost(request: Request, error: Exception) -> Response:
     """What nobody expected: a number for the visitor, the rest for the log."""
-    from starlette.responses import PlainTextResponse
-
     number = secrets.token_hex(4)
     log.error("incident %s", number, exc_info=error)
-    return PlainTextResponse(f"Something went wrong on the host. Tell the organisers: incident {number}.\n", 500)
+    return _line(request, 500, f"Something went wrong on the host. Tell the organisers: incident {number}.")
 
 
 async def refused(request: Request, error: Exception) -> Response:
     """What the guard or a form's reader refused."""
-    from starlette.responses import PlainTextResponse
-
     assert isinstance(error, RefusedError)
     headers = {"connection": "close"} if error.status in (408, 413) else {}
-    return PlainTextResponse(f"{error.why}\n", error.status, headers)
+    return _line(request, error.status, error.why, headers)
+
+
+def _line(request: Request, status: int, why: str, headers: Mapping[str, str] | None = None) -> Response:
+    from starlette.responses import Response
+
+    body, media = told(request.url.path, why)
+    return Response(body, status, headers, media)
