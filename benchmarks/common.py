@@ -235,6 +235,24 @@ def compare(ours: Samples, theirs: Samples | None, floor: Samples | None, scale:
     )
 
 
+def costs(samples: Mapping[str, Samples], scale: float = 1000.0, what: str = "") -> list[dict[str, Any]]:
+    """Rows of the printed table: everybody's median cost.
+
+    Args:
+        samples: by name.
+        scale: from seconds to milliseconds of what a row is about.
+        what: a row is about, behind the name.
+    """
+    return [
+        {
+            "who": f"{name}, {what}" if what else name,
+            "cpu_ms": statistics.median(each.cpu) * scale,
+            "wall_ms": statistics.median(each.wall) * scale,
+        }
+        for name, each in samples.items()
+    ]
+
+
 def pinned(extra: Mapping[str, str] = {}) -> dict[str, str]:
     """This process's environment with one thread for every numerical library."""
     return {**os.environ, **PINNED, **extra}

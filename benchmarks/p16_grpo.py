@@ -9,12 +9,11 @@ claim is about whole steps: each side draws its answers, of 32 tokens all, by it
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks import peers as others
-from benchmarks.common import Claim, Pass, Plan, Samples, UnequalError, compare, measure
+from benchmarks.common import Claim, Pass, Plan, Samples, UnequalError, compare, costs, measure
 from benchmarks.meter import Load
 from benchmarks.peers import Driver
 from benchmarks.record import Session
@@ -48,7 +47,7 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     version = peer[1] if peer else ""
     return session.record(
         [_claim(samples, version, missing), _whole(samples, version, missing)],
-        _rows(samples),
+        costs(samples),
         samples,
         calls=CALLS,
         peers={"trl": version} if peer else {},
@@ -137,15 +136,3 @@ def _whole(samples: dict[str, Samples], version: str, missing: str) -> Claim:
         unit=UNIT,
         missing=missing,
     )
-
-
-def _rows(samples: dict[str, Samples]) -> list[dict[str, Any]]:
-    """The printed table: milliseconds per step."""
-    return [
-        {
-            "who": name,
-            "cpu_ms": statistics.median(each.cpu) * 1e3,
-            "wall_ms": statistics.median(each.wall) * 1e3,
-        }
-        for name, each in samples.items()
-    ]

@@ -11,13 +11,12 @@ since peers stop at a tolerance and add a small ridge to the Hessian.
 from __future__ import annotations
 
 import contextlib
-import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.common import Claim, Pass, Plan, Samples, compare, measure
+from benchmarks.common import Claim, Pass, Plan, Samples, compare, costs, measure
 from benchmarks.meter import Load
 from benchmarks.peers import DRIVERS, Driver, MissingError, environment, version_of
 from benchmarks.record import Session
@@ -91,7 +90,7 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     claims = [_claim(samples, work, versions.get(work.peer, ""), missing) for work in FULL]
     return session.record(
         claims,
-        _rows(samples),
+        costs(samples),
         samples,
         calls=CALLS,
         peers={PACKAGES[name]: version for name, version in versions.items()},
@@ -172,11 +171,3 @@ def _claim(samples: dict[str, Samples], work: Work, version: str, missing: str) 
         unit=UNIT,
         missing=missing,
     )
-
-
-def _rows(samples: dict[str, Samples]) -> list[dict[str, Any]]:
-    """The printed table: milliseconds per fit."""
-    return [
-        {"who": name, "cpu_ms": statistics.median(each.cpu) * 1e3, "wall_ms": statistics.median(each.wall) * 1e3}
-        for name, each in samples.items()
-    ]

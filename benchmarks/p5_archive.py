@@ -7,13 +7,12 @@ cell. It matters where evaluation is cheap: at a millisecond per evaluation no a
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import peers as others
-from benchmarks.common import Claim, Pass, Plan, Samples, check_same, compare, measure
+from benchmarks.common import Claim, Pass, Plan, Samples, check_same, compare, costs, measure
 from benchmarks.meter import Load
 from benchmarks.peers import Driver
 from benchmarks.record import Session
@@ -56,7 +55,7 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     claims = [_claim(samples, work, version, missing) for work in FULL]
     return session.record(
         claims,
-        _rows(samples),
+        costs(samples, 1e6, "1000 solutions"),
         samples,
         calls=CALLS,
         peers={"ribs": version} if peer else {},
@@ -101,15 +100,3 @@ def _claim(samples: dict[str, Samples], work: Work, version: str, missing: str) 
         unit=UNIT,
         missing=missing,
     )
-
-
-def _rows(samples: dict[str, Samples]) -> list[dict[str, Any]]:
-    """The printed table: everybody's cost; milliseconds per thousand solutions."""
-    return [
-        {
-            "who": f"{name}, 1000 solutions",
-            "cpu_ms": statistics.median(each.cpu) * 1e6,
-            "wall_ms": statistics.median(each.wall) * 1e6,
-        }
-        for name, each in samples.items()
-    ]

@@ -8,13 +8,12 @@ prompt that two answers share once; the loop takes 16 rows as they come and pads
 from __future__ import annotations
 
 import importlib.util
-import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import peers as others
-from benchmarks.common import Claim, Pass, Plan, Samples, UnequalError, compare, measure
+from benchmarks.common import Claim, Pass, Plan, Samples, UnequalError, compare, costs, measure
 from benchmarks.meter import Load
 from benchmarks.peers import Driver
 from benchmarks.record import Session
@@ -62,7 +61,7 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     claims = [_claim(samples, work, versions.get("transformers", ""), missing) for work in FULL]
     return session.record(
         claims,
-        _rows(samples),
+        costs(samples, 1e5, "100 pairs"),
         samples,
         calls=CALLS,
         peers=versions,
@@ -127,15 +126,3 @@ def _claim(samples: dict[str, Samples], work: Work, version: str, missing: str) 
     if named[0] is None:
         return Claim(**about)
     return compare(named[0], named[1], named[2], **about)
-
-
-def _rows(samples: dict[str, Samples]) -> list[dict[str, Any]]:
-    """The printed table: everybody's cost of a hundred pairs."""
-    return [
-        {
-            "who": f"{name}, 100 pairs",
-            "cpu_ms": statistics.median(each.cpu) * 1e5,
-            "wall_ms": statistics.median(each.wall) * 1e5,
-        }
-        for name, each in samples.items()
-    ]

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from guerdon.report import curves, text
 from guerdon.report.figures import Figure
 from guerdon.report.page import Card, _environment
-from guerdon.report.svg import SERIES, WIDTH, Scale, bounds, framed, joined, labels, mark, style
+from guerdon.report.svg import SERIES, WIDTH, Scale, bounds, framed, grid, joined, mark, style
 
 TONE = {"supported": "good", "refuted": "bad", "inconclusive": "warn"}
 SEEDS = 8
@@ -98,7 +97,7 @@ def _strip(claim: Mapping[str, Any], ident: str) -> Figure:
     ends = [end for end in (claim["low"], claim["high"]) if end is not None]
     scale = _scale([*effects.values(), *limits, *ends])
     height = 120
-    parts = _grid(scale, height - 44)
+    parts = grid(scale, height - 44)
     for name in ("at_least", "at_most"):
         if claim[name] is not None:
             x = f"{scale(claim[name]):.1f}"
@@ -127,7 +126,7 @@ def _arms(part: Mapping[str, Any], name: str, ident: str) -> Figure:
     }
     scale = _scale([value for values in by_arm.values() for value in values.values()])
     base = 40 * len(by_arm) + 6
-    parts = _grid(scale, base)
+    parts = grid(scale, base)
     for row, (arm, values) in enumerate(by_arm.items()):
         y, mean = 40 * row, part["means"][arm].get(name)
         parts.append(mark('<text class="axis" x="8" y="{}">{}</text>', y + 16, text.short(arm, 40)))
@@ -157,14 +156,3 @@ def _scale(values: Sequence[float]) -> Scale:
     low, high = bounds(np.array([value for value in values if math.isfinite(value)], dtype=float))
     room = (high - low) * 0.05
     return Scale(low - room, high + room, 8.0, WIDTH - 8.0)
-
-
-def _grid(scale: Scale, base: int) -> list[Markup]:
-    parts = []
-    ticks = scale.ticks(about=4)
-    for tick, label in zip(ticks, labels(ticks)):
-        x = f"{scale(tick):.1f}"
-        parts.append(mark('<path class="grid" d="M{} 4V{}"/>', x, base))
-        anchor = "end" if scale(tick) > WIDTH - 24 else "mid" if scale(tick) > 24 else "start"
-        parts.append(mark('<text class="tick {}" x="{}" y="{}">{}</text>', anchor, x, base + 18, label))
-    return parts

@@ -110,6 +110,18 @@ def labels(ticks: Sequence[float]) -> list[str]:
     return [_plain(tick, places) for tick in ticks]
 
 
+def grid(scale: Scale, base: int) -> list[Markup]:
+    """Lines down to `base` at about four values of a drawing's whole width, with their labels below."""
+    parts = []
+    ticks = scale.ticks(about=4)
+    for tick, label in zip(ticks, labels(ticks)):
+        x = f"{scale(tick):.1f}"
+        parts.append(mark('<path class="grid" d="M{} 4V{}"/>', x, base))
+        anchor = "end" if scale(tick) > WIDTH - 24 else "mid" if scale(tick) > 24 else "start"
+        parts.append(mark('<text class="tick {}" x="{}" y="{}">{}</text>', anchor, x, base + 18, label))
+    return parts
+
+
 def _odd(step: float) -> bool:
     return abs(step / 10.0 ** math.floor(math.log10(step) + 1e-9) - 2.5) < 1e-6
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from guerdon.report import text
 from guerdon.report.figures import Figure
 from guerdon.report.page import Card, _environment
-from guerdon.report.svg import SERIES, WIDTH, Plot, Scale, bounds, framed, joined, labels, mark, style
+from guerdon.report.svg import SERIES, WIDTH, Plot, Scale, bounds, framed, grid, joined, mark, style
 from guerdon.rlhf.audit.findings import ORDER
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _intervals(drawing: Plain, ident: str) -> Figure:
     line = drawing["series"][0]
     scale = _across([*line["x"], *line["low"], *line["high"], *drawing["marks"]])
     base = 40 * len(drawing["names"]) + 6
-    parts = _grid(scale, base)
+    parts = grid(scale, base)
     for row, name in enumerate(drawing["names"]):
         for place in drawing["marks"]:
             parts.append(mark('<path class="line c1" d="M{} {}v18"/>', f"{scale(place):.1f}", 40 * row + 21))
@@ -198,17 +198,6 @@ def _across(values: Sequence[float | None]) -> Scale:
     low, high = bounds(np.array([value for value in values if value is not None], float))
     room = 0.05 * (high - low)
     return Scale(low - room, high + room, 8.0, WIDTH - 8.0)
-
-
-def _grid(scale: Scale, base: int) -> list[Markup]:
-    parts = []
-    ticks = scale.ticks(about=4)
-    for tick, label in zip(ticks, labels(ticks)):
-        x = f"{scale(tick):.1f}"
-        parts.append(mark('<path class="grid" d="M{} 4V{}"/>', x, base))
-        anchor = "end" if scale(tick) > WIDTH - 24 else "mid" if scale(tick) > 24 else "start"
-        parts.append(mark('<text class="tick {}" x="{}" y="{}">{}</text>', anchor, x, base + 18, label))
-    return parts
 
 
 def _numbers(drawing: Plain) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:

@@ -7,13 +7,14 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from guerdon.core.errors import ConfigError
 from guerdon.core.plain import Json
 from guerdon.core.solver import Learner, Problem
 from guerdon.core.task import Answer, Judged
+from guerdon.prefer import people
 from guerdon.systems.programming_puzzles.lm_prompts import parse
 from guerdon.systems.programming_puzzles.reward import program
 
@@ -30,24 +31,16 @@ The inputs can be used by their names. An empty line hands it in.
   ?      this help"""
 
 
-class Screen:
-    """Where a person reads and types.
+@dataclass
+class Screen(people.Screen):
+    """Where a person reads and types, with the time that each puzzle has been waiting.
 
     Args:
-        source: lines are read from here; by default they are typed, with the line editing that Python has.
-        sink: texts go here; to the standard output by default, in colour if it is a terminal.
         clock: seconds.
     """
 
-    def __init__(
-        self, source: TextIO | None = None, sink: TextIO | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.source, self.sink, self.clock = source, sink, clock
-        self.awaiting: dict[str, float] = {}
-
-    def say(self, text: str = "") -> None:
-        """One paragraph."""
-        print(text, file=self.sink or sys.stdout, flush=True)
+    clock: Callable[[], float] = time.monotonic
+    awaiting: dict[str, float] = field(default_factory=dict)
 
     def code(self, source: str) -> None:
         """Source, highlighted on a terminal."""
@@ -58,17 +51,6 @@ class Screen:
         from rich.syntax import Syntax
 
         return Console(file=sink).print(Syntax(source, "python", background_color="default"))
-
-    def line(self, prompt: str) -> str | None:
-        """One line without its end, or `None` when there are no more."""
-        if self.source is None:
-            try:
-                return input(prompt)
-            except EOFError:
-                return None
-        print(prompt, end="", file=self.sink or sys.stdout, flush=True)
-        line = self.source.readline()
-        return line.rstrip("\r\n") if line else None
 
 
 @dataclass(frozen=True, kw_only=True)
