@@ -1,4 +1,4 @@
-"""The floor: sort detections by category and score, find the truths of their image and category, overlaps; no rules."""
+"""The floor: sort detections by score, find those of each truth's image and category, overlaps; no rules."""
 
 import numpy as np
 from p8_rows import drawn
@@ -16,17 +16,19 @@ def prepare(images, per_image, categories, boxes):
 def judge():
     """One pass of what nobody can leave out."""
     truths, found = STATE["columns"]
-    order = np.lexsort((-found["score"], found["category"]))
-    key = (found["image"] * STATE["categories"] + found["category"])[order]
+    STATE["order"] = np.argsort(-found["score"])
+    key = found["image"] * STATE["categories"] + found["category"]
     there = truths["image"] * STATE["categories"] + truths["category"]
-    by_key = np.argsort(there)
-    first, last = np.searchsorted(there[by_key], key, "left"), np.searchsorted(there[by_key], key, "right")
-    who = np.repeat(np.arange(len(key)), last - first)
-    at = np.arange(len(who)) - np.repeat(np.cumsum(last - first) - (last - first), last - first)
-    one, two = found["box"][order][who], truths["box"][by_key[np.repeat(first, last - first) + at]]
-    low, high = np.maximum(one[:, :2], two[:, :2]), np.minimum(one[:, :2] + one[:, 2:], two[:, :2] + two[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(1)
-    STATE["overlaps"] = shared / (one[:, 2:].prod(1) + two[:, 2:].prod(1) - shared)
+    by_key, by_there = np.argsort(key), np.argsort(there)
+    low, high = (np.searchsorted(key[by_key], there[by_there], side) for side in ("left", "right"))
+    count = high - low
+    who = by_key[np.arange(count.sum()) + np.repeat(low - (np.cumsum(count) - count), count)]
+    x, y, w, h = np.take(found["box"], who, 0).T
+    left, top, wide, tall = np.repeat(truths["box"][by_there], count, 0).T
+    across = np.minimum(x + w, left + wide) - np.maximum(x, left)
+    down = np.minimum(y + h, top + tall) - np.maximum(y, top)
+    shared = np.maximum(across, 0) * np.maximum(down, 0)
+    STATE["overlaps"] = shared / (w * h + wide * tall - shared)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,55 @@ def test_the_interval_holds_the_estimate_and_shrinks_with_images() -> None:
         assert told.low <= told.value <= told.high
         widths.append(told.high - told.low)
     assert 2.5 < widths[0] / widths[1] < 6.5  # four, were both exact
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_detections_stand_by_category_score_image_and_entry(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, images = 400, 3 if seed % 2 else 200_000  # more than 16 bits hold
+    image, category = rng.integers(0, images, n), rng.integers(0, 3, n)
+    score = rng.integers(-2, 3, n) / 2  # ties, and a negative one
+    found = Detections.of(image, category, rng.random((n, 4)), score)
+    most = 7
+    told = match(Truths.of([], [], []), found, 3, Rules(most=most)).detections
+    order = np.lexsort((np.arange(n), image, -score, category))
+    places: dict[tuple[int, int], int] = {}
+    wanted = []
+    for at in order.tolist():
+        key = int(image[at]), int(category[at])
+        places[key] = places.get(key, 0) + 1
+        if places[key] <= most:
+            wanted.append(at)
+    np.testing.assert_array_equal(told.box, found.box[wanted])
+
+
+@pytest.mark.parametrize("seed", range(100, 112))
+def test_resamples_with_weights_are_the_definition(case: Any, seed: int) -> None:
+    some = match(*columns(*case(seed)), CATEGORIES, Rules(areas=tuple(AREAS), most=20))
+    weights = np.random.default_rng(seed).multinomial(IMAGES, np.full(IMAGES, 1 / IMAGES), 5)
+    for area in range(len(AREAS)):
+        told = prepared(some, IMAGES, area).means(weights.astype(np.float32), np.eye(CATEGORIES, dtype=bool))
+        for k, t, b in itertools.product(range(CATEGORIES), range(10), range(len(weights))):
+            wanted = weighted_average(some, area, k, t, weights[b])
+            assert told[k, t, b] == pytest.approx(wanted, abs=1e-5, nan_ok=True)
+
+
+def weighted_average(some: Matches, area: int, category: int, threshold: int, weight: Any) -> float:
+    """Precision at 101 recalls of one category, when each image is there so many times, one detection at a time."""
+    truths = [int(weight[i]) for i, c, real in zip(some.truths.image, some.truths.category, some.counted[area])
+              if real and c == category]  # fmt: skip
+    states = dict(zip(some.where.tolist(), some.state[area, threshold].tolist(), strict=True))
+    right, tried, points = 0, 0, []
+    for at in np.flatnonzero(some.detections.category == category).tolist():
+        times, state = int(weight[some.detections.image[at]]), states.get(at, 0)
+        counts = state == 1 or (state == 0 and not some.outside[area, at])
+        tried, right = tried + counts * times, right + (state == 1) * times
+        if counts and times:
+            points.append((right, right / tried))
+    if not sum(truths):
+        return float("nan")
+    least = [int(np.ceil(level * sum(truths) / 100 - 1e-9)) for level in range(101)]
+    return sum(max((p for hits, p in points if hits >= need), default=0.0) for need in least) / 101
 
 
 def test_nothing_there_and_nothing_found() -> None:

@@ -4,12 +4,14 @@
     resampled(matches, rng, groups) -> (groups, thresholds, R)      the same images for equal generators: paired
 
 Detections that overlap no truth only ever count as tried: those between two that do are summed in one sparse product.
+Resamples lie side by side in memory, so that one category after another is computed in vectors of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
-_CELLS = 400_000  # of detections in resamples that are computed at once: they should fit a cache
+_CELLS = 1 << 23  # of detections or images in resamples that are held at once
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def resampled(
     for mask, group in zip(masks, groups, strict=True):
         mask[np.asarray(group)] = True
     fixed = prepared(matches, n, area)
-    parts = [fixed.means(weights, masks) for weights in _weights(rng, n, resamples, len(fixed.image))]
+    parts = [fixed.means(weights, masks) for weights in _weights(rng, n, resamples, fixed)]
     return np.concatenate(parts, 2) if parts else np.zeros((len(masks), len(matches.rules.thresholds), 0))
 
 
@@ -131,12 +133,15 @@ def interval(value: float | None, drawn: Floats, limits: tuple[float, float] = (
     return Interval(value, low, high, len(drawn))
 
 
-def _weights(rng: Rng, images: int, resamples: int, rows: int) -> Iterator[Any]:
+def _weights(rng: Rng, images: int, resamples: int, fixed: Prepared) -> Iterator[Any]:
     """(b, images) how often each image was drawn; one resample after another, so that b makes no difference."""
-    b = int(np.clip(_CELLS // max(rows, 1), 8, 1024))
+    longest = int(np.diff(fixed.starts).max(initial=1))
+    b = int(np.clip(_CELLS // max(images, longest), 8, 1024))
     for at in range(0, resamples, b):
-        drawn = [np.bincount(rng.integers(0, images, images), minlength=images) for _ in range(min(b, resamples - at))]
-        yield np.stack(drawn).astype(np.float64 if rows > 1 << 20 else np.float32)  # exact up to 2^24
+        weights = np.empty((min(b, resamples - at), images), fixed.positives.dtype)
+        for line in weights:
+            line[:] = np.bincount(rng.integers(0, images, images), minlength=images)
+        yield weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +152,7 @@ class Prepared:
         kinds: (c,) categories.
         positives: (c, images) sparse: truths that count.
         image: (h,) of the detections, which are ordered by category and score.
-        kind: (h,) places in `kinds`.
+        starts: (c + 1,) where those of each category begin.
         between: (h, images) sparse: detections that overlap nothing, since the last of those that do.
         judged: (thresholds, h) whether each counts either way.
         hits: of each threshold, the places of those that are hits.
@@ -156,58 +161,93 @@ class Prepared:
     kinds: Ints
     positives: Any
     image: Ints
-    kind: Ints
+    starts: Ints
     between: Any
     judged: Bools
     hits: Sequence[Ints]
 
     def means(self, weights: Any, masks: Bools) -> Floats:
         """(groups, thresholds, b) means over categories, with images that count `weights` (b, images) times."""
-        positives = (self.positives @ weights.T).T
-        each = masks[:, self.kinds].astype(float).T
-        number = ((positives > 0) @ each).T
-        own, between = np.take(weights, self.image, 1), (self.between @ weights.T).T
-        found = np.full((len(masks), len(self.hits), len(weights)), np.nan)
-        seen, tried = None, own
-        for t, (hits, judged) in enumerate(zip(self.hits, self.judged, strict=True)):
-            if seen is None or not np.array_equal(seen, judged):  # as a rule all thresholds judge the same ones
-                seen, tried = judged, np.cumsum(between + own * judged, 1, dtype=own.dtype)
-            kinds, average = self._average(hits, np.take(own, hits, 1), tried, positives)
-            np.divide((average @ each[kinds]).T, number, out=found[:, t], where=number > 0)
-        return found
+        drawn = np.ascontiguousarray(weights.T)
+        positives = self.positives @ drawn
+        each = masks[:, self.kinds]
+        number = each.astype(drawn.dtype) @ (positives > 0).astype(drawn.dtype)
+        found = np.zeros((len(masks), len(self.hits), len(weights)))
+        for kind, t, average in self._averages(drawn, positives):
+            for group in np.flatnonzero(each[:, kind]):
+                found[group, t] += average
+        there = np.broadcast_to(number[:, None] > 0, found.shape)
+        means: Floats = np.divide(found, number[:, None], out=np.full(found.shape, np.nan), where=there)
+        return means
 
-    def _average(self, hits: Ints, own: Any, tried: Any, positives: Any) -> tuple[Ints, Any]:
-        """Categories with a hit, and their (b, ·) average precision, of hits that count `own` (b, hits) times."""
-        kind = self.kind[hits]
-        if not len(hits):
-            return kind, np.zeros((len(own), 0))
-        starts = np.flatnonzero(np.r_[True, kind[1:] != kind[:-1]])
-        which = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(hits)]))
-        right = np.cumsum(own, 1, dtype=own.dtype)
-        right -= np.take(right[:, starts] - own[:, starts], which, 1)
-        first = np.searchsorted(self.kind, kind[starts])
-        before = np.where(first > 0, tried[:, np.maximum(first, 1) - 1], 0)
-        judged = np.take(tried, hits, 1)
-        judged -= np.take(before, which, 1)
-        best = right / np.maximum(judged, 1e-9, dtype=float)
-        apart = 2.0 * (len(starts) - which)  # an earlier category is above all later ones, so that none goes on
-        best += apart
-        back = best[:, ::-1]
-        np.maximum.accumulate(back, 1, out=back)
-        best -= apart
-        highest = best[:, starts]  # at recall 0
-        right *= np.take(100.0 / np.maximum(positives, 1.0), kind, 1)
-        right += 1e-4
-        reached = np.floor(right, out=right)  # points of recall up to each, without that at 0
-        best[:, 1:] *= np.diff(reached, axis=1)
-        best[:, starts] = highest * reached[:, starts]
-        return kind[starts], (np.add.reduceat(best, starts, axis=1) + highest) / len(RECALLS)
+    def _averages(self, drawn: Any, positives: Any) -> Iterator[tuple[int, int, Any]]:
+        """Category, threshold, and their (b,) average precision; those without a hit are left out."""
+        cuts = [np.searchsorted(hits, self.starts) for hits in self.hits]
+        for kind, rows, between in self._between(drawn):
+            points = 100.0 / np.maximum(positives[kind], 1.0)
+            own = drawn[self.image[rows]]
+            seen, tried = None, own
+            for t, (hits, cut) in enumerate(zip(self.hits, cuts, strict=True)):
+                some = hits[cut[kind] : cut[kind + 1]] - rows.start
+                if not len(some):
+                    continue
+                judged = self.judged[t, rows]
+                if seen is None or not np.array_equal(seen, judged):  # as a rule all thresholds judge the same ones
+                    seen, tried = judged, _tried(between, own, judged)
+                yield kind, t, _average(own[some], tried[some], points)
+
+    def _between(self, drawn: Any) -> Iterator[tuple[int, slice, Any]]:
+        """Categories with detections, their rows, and how often there are detections between these (rows, b)."""
+        most = max(_CELLS // drawn.shape[1], 1)
+        low = 0
+        while low < len(self.kinds):
+            high = max(low + 1, int(np.searchsorted(self.starts, self.starts[low] + most, "right")) - 1)
+            first = int(self.starts[low])
+            tried = self.between[first : int(self.starts[high])] @ drawn
+            for kind in range(low, high):
+                rows = slice(int(self.starts[kind]), int(self.starts[kind + 1]))
+                if rows.stop > rows.start:
+                    yield kind, rows, tried[rows.start - first : rows.stop - first]
+            low = high
+
+
+def _tried(between: Any, own: Any, judged: Bools) -> Any:
+    """(n, b) detections up to each of n that count either way, and never 0, by which nothing could be divided."""
+    tried = own * judged[:, None].astype(own.dtype)
+    tried += between
+    _add_up(tried)
+    return np.maximum(tried, 1.0, out=tried)
+
+
+def _average(own: Any, tried: Any, points: Any) -> Any:
+    """(b,) average precision of one category, of n hits that count `own` (n, b) times; both arrays are used up.
+
+    Args:
+        own: of the surest first.
+        tried: (n, b) detections up to each.
+        points: (b,) of recall for each hit.
+    """
+    _add_up(own)
+    best = np.divide(own, tried, out=tried)
+    lines = list(best)
+    for worse, better in zip(lines[-2::-1], lines[:0:-1], strict=True):
+        np.maximum(worse, better, out=worse)
+    own *= points
+    own += 1e-4
+    reached = np.floor(own, out=own)  # points of recall up to each, without that at 0
+    gained = np.einsum("nb,nb->b", best[1:], np.diff(reached, axis=0))
+    return (gained + best[0] * (reached[0] + 1.0)) / len(RECALLS)
+
+
+def _add_up(rows: Any) -> None:
+    """Running sums down the rows, in place: much faster than `cumsum`, which would go down each column apart."""
+    lines = list(rows)
+    for one, following in pairwise(lines):
+        following += one
 
 
 def prepared(matches: Matches, images: int, area: int = 0) -> Prepared:
     """What all resamples of these images share."""
-    from scipy.sparse import csr_array
-
     found, truths = matches.detections, matches.truths
     counted = np.flatnonzero(matches.counted[area])
     kinds, kind_of_truth = np.unique(truths.category[counted], return_inverse=True)
@@ -223,10 +263,16 @@ def prepared(matches: Matches, images: int, area: int = 0) -> Prepared:
     following = np.searchsorted(where, others)
     good = following < h
     good[good] = found.category[where[following[good]]] == found.category[others[good]]
-    ones = np.ones(int(good.sum()), np.float32)
-    between = csr_array((ones, (following[good], found.image[others[good]])), shape=(h, images))
-    positives = csr_array(
-        (np.ones(len(counted), np.float32), (kind_of_truth, truths.image[counted])), shape=(len(kinds), images)
-    )
+    exact = np.float32 if np.diff(matches.starts).max(initial=0) < 1 << 23 else np.float64  # counts up to 2^24
+    between = _counts(following[good], found.image[others[good]], (h, images), exact)
+    positives = _counts(kind_of_truth, truths.image[counted], (len(kinds), images), exact)
+    starts = np.searchsorted(place[found.category[where]], np.arange(len(kinds) + 1))
     hits = [np.flatnonzero(line == TRUE) for line in state]
-    return Prepared(kinds, positives, found.image[where], place[found.category[where]], between, judged, hits)
+    return Prepared(kinds, positives, found.image[where], starts, between, judged, hits)
+
+
+def _counts(row: Ints, column: Ints, shape: tuple[int, int], dtype: Any) -> Any:
+    """How often each pair is there, sparse."""
+    from scipy.sparse import csr_array
+
+    return csr_array((np.ones(len(row), dtype), (row, column)), shape=shape)
