@@ -7,8 +7,8 @@ import pytest
 
 from guerdon import Challenge, Learner, Solver
 from guerdon.bench.loading import cards, resolve
-from guerdon.cli.flags import field_docs, flags_of
-from guerdon.core.recipe import recipe
+from guerdon.cli.flags import flags_of
+from guerdon.core.recipe import field_docs, recipe
 
 CARDS = list(cards().values())
 SOLVERS = [pytest.param(card, name, place, id=f"{card.slug}/{name}") for card in CARDS for name, place in card.solvers]

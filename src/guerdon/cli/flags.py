@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
-import itertools
-import re
-import textwrap
 import tomllib
 import types
 import typing
@@ -18,6 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from guerdon.core.errors import ConfigError, did_you_mean
+from guerdon.core.recipe import field_docs
 
 SIMPLE = (str, int, float, bool, Path)
 
@@ -53,27 +50,6 @@ def flags_of(recipe: Any, owner: str, taken: Sequence[str]) -> list[Flag]:
         option = "--" + name.replace("_", "-")
         flags.append(Flag(owner, field.name, option, name, hints[field.name], default, docs.get(field.name, "")))
     return flags
-
-
-def field_docs(kind: type) -> dict[str, str]:
-    """What is said of each field: the string literal under it, or its entry under `Args:` in the class docstring."""
-    docs: dict[str, str] = {}
-    for base in reversed(kind.__mro__[:-1]):
-        docs |= _args_section(base.__doc__ or "")
-        try:
-            body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body  # type: ignore[attr-defined]
-        except (OSError, TypeError, SyntaxError):
-            continue
-        for field, text in itertools.pairwise(body):
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
-                docs[ast.unparse(field.target)] = " ".join(str(text.value.value).split())
-    return docs
-
-
-def _args_section(docstring: str) -> dict[str, str]:
-    section = re.search(r"^Args:\n((?:[ ]{4}.*\n|\n)+)", inspect.cleandoc(docstring) + "\n", re.MULTILINE)
-    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section.group(1), re.MULTILINE) if section else []
-    return {name: " ".join(text.split()) for name, text in entries}
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

@@ -11,6 +11,8 @@ import enum
 import functools
 import hashlib
 import inspect
+import itertools
+import re
 import textwrap
 from collections.abc import Hashable, Mapping
 from pathlib import PurePath
@@ -99,3 +101,24 @@ def _plain(value: Any, where: str) -> Json:
     if problem:
         raise ConfigError("a recipe's field is plain data, a path or another recipe", problem, "Give a plain value")
     return value  # type: ignore[no-any-return]
+
+
+def field_docs(kind: type) -> dict[str, str]:
+    """What is said of each field: the string literal under it, or its entry under `Args:` in the class docstring."""
+    docs: dict[str, str] = {}
+    for base in reversed(kind.__mro__[:-1]):
+        docs |= _args_section(base.__doc__ or "")
+        try:
+            body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body  # type: ignore[attr-defined]
+        except (OSError, TypeError, SyntaxError):
+            continue
+        for field, text in itertools.pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                docs[ast.unparse(field.target)] = " ".join(str(text.value.value).split())
+    return docs
+
+
+def _args_section(docstring: str) -> dict[str, str]:
+    section = re.search(r"^Args:\n((?:[ ]{4}.*\n|\n)+)", inspect.cleandoc(docstring) + "\n", re.MULTILINE)
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section.group(1), re.MULTILINE) if section else []
+    return {name: " ".join(text.split()) for name, text in entries}
