@@ -77,7 +77,8 @@ def test_visitors_read_public_contests_and_nothing_else(actor: Actor, action: Ac
 def test_what_runs_a_contest_is_for_organisers(actor: Actor, action: Action, thing: Any) -> None:
     running = {
         Action.INVITE, Action.SEE_PEOPLE, Action.DISABLE, Action.CREATE_CONTEST, Action.RUN_CONTEST,
-        Action.SEE_DUPLICATES, Action.SEE_DETAIL, Action.CREATE_PROJECT, Action.RUN_PROJECT,
+        Action.SEE_DUPLICATES, Action.SEE_DETAIL, Action.CREATE_PROJECT, Action.RUN_PROJECT, Action.SEE_LOG,
+        Action.FORGET,
     }  # fmt: skip
     if action in running and actor.role is not Role.ORGANISER:
         assert not may(actor, action, thing)
@@ -95,3 +96,31 @@ def test_what_a_team_failed_at_itself_is_not_tried_again_for_nothing(actor: Acto
     if actor.role is Role.ENTRANT and may(actor, Action.RETRY, thing):
         assert thing.fault.whose != "solver"
         assert thing.state is State.FAULT
+
+
+@given(actors, things)
+def test_runs_are_for_organisers_and_attempts_for_their_team(actor: Actor, thing: Any) -> None:
+    if not may(actor, Action.SEE_RUNS, thing):
+        return
+    assert actor.role in (Role.ORGANISER, Role.ENTRANT)
+    if actor.role is Role.ENTRANT:
+        assert isinstance(thing, Submission)
+        assert thing.team == actor.team != ""
+    if isinstance(thing, Phase):
+        assert may(actor, Action.SEE_SCORES, thing)
+        assert thing.visibility is not Visibility.SEALED or thing.revealed
+
+
+def test_whoever_may_see_runs_sees_them() -> None:
+    ann, ada = Actor("p1", "Ann", Role.ENTRANT, "red"), Actor("p2", "Ada", Role.ORGANISER, "ada")
+    for actor, expected in ((Actor.local(), True), (ada, True), (ann, False), (Actor.visitor(), False)):
+        assert may(actor, Action.SEE_RUNS) is expected
+        assert may(actor, Action.SEE_RUNS, Phase("p", visibility=Visibility.OPEN)) is expected
+        assert not may(actor, Action.SEE_RUNS, Phase("p", visibility=Visibility.SEALED))
+        assert may(actor, Action.SEE_RUNS, Phase("p", visibility=Visibility.SEALED, revealed=True)) is expected
+
+
+@given(actors, people)
+def test_what_is_kept_of_somebody_is_told_to_them_and_to_organisers(actor: Actor, thing: Any) -> None:
+    if may(actor, Action.SEE_DATA, thing):
+        assert actor.role is Role.ORGANISER or actor.person == thing.id != ""

@@ -16,7 +16,7 @@ DbOption = Annotated[str, typer.Option("--db", envvar="GUERDON_LEDGER", help="Pa
 SlugArgument = Annotated[str, typer.Argument(help="The contest's name in addresses.")]
 PhaseOption = Annotated[str, typer.Option("--phase", help="Only this phase; all by default.")]
 _TIMES = ("opens", "closes")
-_WHOLE = ("per_day", "total", "concurrent", "size", "finals", "memory_mb")
+_WHOLE = ("per_day", "per_month", "total", "concurrent", "size", "finals", "memory_mb")
 _REAL = ("seconds", "step")
 _WORDS = ("split", "visibility", "reveal")
 

@@ -2,8 +2,9 @@
 
 from guerdon.hosting.compared import Item, Outcome, ShownPair, Side, Standing
 from guerdon.hosting.duplicates import Duplicate
-from guerdon.hosting.errors import HostingError, LimitError, NotAllowedError, NotFoundError
+from guerdon.hosting.errors import EditedError, HostingError, LimitError, NotAllowedError, NotFoundError
 from guerdon.hosting.host import Host
+from guerdon.hosting.log import Deed
 from guerdon.hosting.may import Action, may
 from guerdon.hosting.queue import Lease, QueueView, Verdict, Waiting
 from guerdon.hosting.things import (
@@ -13,6 +14,7 @@ from guerdon.hosting.things import (
     Change,
     Contest,
     Limits,
+    LimitsLeft,
     Person,
     Phase,
     Project,
@@ -30,13 +32,16 @@ __all__ = [
     "BoardRow",
     "Change",
     "Contest",
+    "Deed",
     "Duplicate",
+    "EditedError",
     "Host",
     "HostingError",
     "Item",
     "Lease",
     "LimitError",
     "Limits",
+    "LimitsLeft",
     "NotAllowedError",
     "NotFoundError",
     "Outcome",

@@ -69,6 +69,7 @@ class Comparisons:
                 "projects", id=new_id(), slug=slug, title=pack(title), question=pack(question),
                 settings=packed(settings), made_by=actor.person, created=to.now,
             )  # fmt: skip
+            to.record(actor.person, "create project", slug, rule=rule)
 
         self._store.write(work)
         return self.find(slug)
@@ -101,7 +102,10 @@ class Comparisons:
         while batch := list(islice(stream, BATCH)):
             rows = [_item_columns(found.id, item) for item in batch]
             self._store.write(lambda to, rows=rows: _insert_items(to, rows))  # type: ignore[misc]
-        return self._count(found.id) - before
+        new = self._count(found.id) - before
+        if new:
+            self._store.write(lambda to: to.record(actor.person, "add items", project, count=new))
+        return new
 
     def _count(self, project: str) -> int:
         return int(self._store.rows("SELECT COUNT(*) FROM hosting_items WHERE project = ?", [project])[0][0])

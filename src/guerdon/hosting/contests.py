@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, cast
+from dataclasses import fields as fields_of
+from enum import Enum
+from typing import Any, Final, Literal, cast
 
 from guerdon.core.challenge import Challenge, Visibility
 from guerdon.core.errors import did_you_mean
@@ -15,7 +17,7 @@ from guerdon.core.plain import Json, digest
 from guerdon.core.recipe import identity, recipe
 from guerdon.core.reward import Reward
 from guerdon.hosting.challenges import Posed, challenge_of, reference
-from guerdon.hosting.errors import HostingError, NotFoundError
+from guerdon.hosting.errors import EditedError, HostingError, NotFoundError
 from guerdon.hosting.may import Action, ensure, may
 from guerdon.hosting.store import Store, Writer, new_id, pack, packed, unpack, unpacked
 from guerdon.hosting.things import Actor, Contest, Limits, Phase
@@ -24,8 +26,19 @@ from guerdon.ledger import RunRow
 STEP = 0.005
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _OPENNESS = (Visibility.SEALED, Visibility.AGGREGATE, Visibility.OPEN)
-_CONTEST = "id, slug, title, ref, rules, created, public"
+_CONTEST = "id, slug, title, ref, rules, created, public, version"
 _PHASE = "name, split, visibility, limits, reveal, run, place, step, opens, closes, closed, revealed"
+Rows = Callable[[str, Sequence[Any]], list[Any]]
+
+
+class Unset(Enum):
+    """What stands for "as it is", where `None` means something."""
+
+    SAME = "same"
+
+
+Same = Literal[Unset.SAME]
+SAME: Final = Unset.SAME
 
 
 class Contests:
@@ -89,6 +102,7 @@ class Contests:
                 self._store.ledger.adding.run(to.connection, row)
                 _insert_phase(to, name, phase, row.id)
             to.tell("contest", slug, name)
+            to.record(actor.person, "create", slug, phases=[phase.name for phase in made], public=public)
 
         self._store.write(work)
         return self.get(actor, slug)
@@ -146,68 +160,120 @@ class Contests:
         title: str | None = None,
         rules_markdown: str | None = None,
         public: bool | None = None,
+        version: int | None = None,
     ) -> Contest:
-        """Change what entrants read, or who may; what is `None` stays."""
-        contest = self.get(actor, slug)
-        ensure(actor, Action.RUN_CONTEST, contest)
+        """Change what entrants read, or who may; what is `None` stays.
+
+        Args:
+            actor: an organiser.
+            slug: of the contest.
+            title: for people.
+            rules_markdown: what entrants must know.
+            public: whether visitors may see it.
+            version: that of the contest when it was read; by default what others did meanwhile is not looked at.
+
+        Raises:
+            EditedError: it has another version by now; nothing is changed.
+        """
         new = {
             "title": None if title is None else pack(title),
             "rules": None if rules_markdown is None else pack(rules_markdown),
             "public": None if public is None else int(public),
         }
+        given = {column: value for column, value in new.items() if value is not None}
 
-        def work(to: Writer) -> None:
-            for column, value in new.items():
-                if value is not None:
-                    to.change(f"UPDATE hosting_contests SET {column} = ? WHERE id = ?", [value, contest.id])
-            to.tell("contest", slug, contest.id)
+        def work(to: Writer, contest: Contest) -> None:
+            for column, value in given.items():
+                to.change(f"UPDATE hosting_contests SET {column} = ? WHERE id = ?", [value, contest.id])
+            to.record(actor.person, "change", slug, changed=sorted(given))
 
-        self._store.write(work)
-        return self.get(actor, slug)
+        return self._edit(actor, slug, version, work)
 
-    def reschedule(self, actor: Actor, slug: str, phase: str, opens: float | None, closes: float | None) -> Contest:
-        """Give a phase other times, in unix seconds. One that was closed by hand or revealed stays so.
+    def change_phase(
+        self,
+        actor: Actor,
+        slug: str,
+        phase: str,
+        *,
+        opens: float | Same | None = SAME,
+        closes: float | Same | None = SAME,
+        limits: Mapping[str, float | None] | None = None,
+        version: int | None = None,
+    ) -> Contest:
+        """Extend a phase, or change its limits. One that was closed by hand stays closed.
+
+        Args:
+            actor: an organiser.
+            slug: of the contest.
+            phase: name.
+            opens: unix seconds, or `None` for at once; stays by default.
+            closes: unix seconds, or `None` for never; stays by default.
+            limits: those that change, by name; see `Limits`. They hold from now on, for what was handed in too.
+            version: that of the contest when it was read; by default what others did meanwhile is not looked at.
 
         Raises:
-            HostingError: it would close before it opens, or its scores are shown already.
+            EditedError: the contest has another version by now; nothing is changed.
+            HostingError: it would close before it opens, its scores are shown already, or there is no such limit.
         """
-        contest = self.get(actor, slug)
-        ensure(actor, Action.RUN_CONTEST, contest)
-        found = contest.phase(phase)
-        if found.revealed:
-            raise HostingError("a phase whose scores are not shown", f"{found.name} is revealed", "Open another phase")
-        if opens is not None and closes is not None and closes <= opens:
-            raise HostingError("a phase that opens before it closes", f"{found.name} would not", "Correct its times")
+        found = self.get(actor, slug).phase(phase)
 
-        def work(to: Writer) -> None:
-            sql = "UPDATE hosting_phases SET opens = ?, closes = ? WHERE contest = ? AND name = ?"
-            to.change(sql, [opens, closes, contest.id, pack(found.name)])
-            to.tell("contest", slug, contest.id)
+        def work(to: Writer, contest: Contest) -> None:
+            now = contest.phase(found.name)
+            start, end = (now.opens if opens is SAME else opens), (now.closes if closes is SAME else closes)
+            _check_times(now, start, end)
+            most = _limited(now.limits, limits or {})
+            sql = "UPDATE hosting_phases SET opens = ?, closes = ?, limits = ? WHERE contest = ? AND name = ?"
+            to.change(sql, [start, end, packed(asdict(most)), contest.id, pack(now.name)])
+            changed = {name: [old, new] for name, old, new in _changes(now, start, end, most)}
+            to.record(actor.person, "change phase", slug, now.name, **changed)
 
-        self._store.write(work)
-        return self.get(actor, slug)
+        return self._edit(actor, slug, version, work)
+
+    def reschedule(self, actor: Actor, slug: str, phase: str, opens: float | None, closes: float | None) -> Contest:
+        """Give a phase other times, in unix seconds; see `change_phase`."""
+        return self.change_phase(actor, slug, phase, opens=opens, closes=closes)
 
     def close(self, actor: Actor, slug: str, phase: str = "") -> Contest:
         """Take no more submissions, in one phase or in all. What is queued is still judged. Twice is once."""
-        return self._end(actor, slug, phase, "closed")
+        return self._end(actor, slug, phase, ["closed"])
 
     def reveal(self, actor: Actor, slug: str, phase: str = "") -> Contest:
         """Close, and show the scores of one phase or of all. It cannot be undone."""
-        self._end(actor, slug, phase, "closed")
-        return self._end(actor, slug, phase, "revealed")
+        return self._end(actor, slug, phase, ["closed", "revealed"])
 
-    def _end(self, actor: Actor, slug: str, phase: str, column: str) -> Contest:
+    def _end(self, actor: Actor, slug: str, phase: str, columns: Sequence[str]) -> Contest:
+        only = self.get(actor, slug).phase(phase).name if phase else ""
+
+        def work(to: Writer, contest: Contest) -> None:
+            ended = []
+            for name in [only] if only else [each.name for each in contest.phases]:
+                for column in columns:
+                    sql = f"UPDATE hosting_phases SET {column} = ? WHERE contest = ? AND name = ? AND {column} IS NULL"
+                    if to.change(sql, [to.now, contest.id, pack(name)]) and name not in ended:
+                        ended.append(name)
+            if ended:
+                to.record(actor.person, "reveal" if "revealed" in columns else "close", slug, only, phases=ended)
+
+        return self._edit(actor, slug, None, work)
+
+    def _edit(self, actor: Actor, slug: str, version: int | None, work: Callable[[Writer, Contest], None]) -> Contest:
+        """One change of a contest by an organiser: checked, and counted as its next version, in one transaction."""
         contest = self.get(actor, slug)
         ensure(actor, Action.RUN_CONTEST, contest)
-        names = [contest.phase(phase).name] if phase else [each.name for each in contest.phases]
 
-        def work(to: Writer) -> None:
-            for name in names:
-                sql = f"UPDATE hosting_phases SET {column} = ? WHERE contest = ? AND name = ? AND {column} IS NULL"
-                to.change(sql, [to.now, contest.id, pack(name)])
+        def within(to: Writer) -> None:
+            if to.recorded:
+                return
+            same = "" if version is None else " AND version = ?"
+            sql = f"UPDATE hosting_contests SET version = version + 1 WHERE id = ?{same}"
+            if not to.change(sql, [contest.id, *([] if version is None else [version])]):
+                got = f"version {version} was changed meanwhile"
+                raise EditedError(f"the newest version of {slug}", got, "Look at it again, then change it")
+            rows = to.rows(f"SELECT {_CONTEST} FROM hosting_contests WHERE id = ?", [contest.id])
+            work(to, self._contest(rows[0], to.rows, to.now))
             to.tell("contest", slug, contest.id)
 
-        self._store.write(work)
+        self._store.write(within)
         return self.get(actor, slug)
 
     def posed(self, contest: Contest, phase: Phase) -> Posed:
@@ -220,17 +286,44 @@ class Contests:
                 self._posed[key] = Posed(challenge_of(unpack(ref), unpacked(fields) or {}), phase.split)
             return self._posed[key]
 
-    def _contest(self, row: Sequence[Any]) -> Contest:
-        name, slug, title, ref, rules, created, public = row
-        now = self._store.now()
-        found = self._store.rows(f"SELECT {_PHASE} FROM hosting_phases WHERE contest = ? ORDER BY place", [name])
+    def _contest(self, row: Sequence[Any], rows: Rows | None = None, moment: float | None = None) -> Contest:
+        name, slug, title, ref, rules, created, public, version = row
+        now = self._store.now() if moment is None else moment
+        sql = f"SELECT {_PHASE} FROM hosting_phases WHERE contest = ? ORDER BY place"
+        found = (rows or self._store.rows)(sql, [name])
         phases = tuple(_phase(each, now) for each in found)
-        return Contest(name, slug, unpack(title), unpack(ref), unpack(rules), phases, created, bool(public))
+        return Contest(
+            name, slug, unpack(title), unpack(ref), unpack(rules), phases, created, bool(public), int(version)
+        )
 
 
 def _seen_by(actor: Actor, contest: Contest) -> Contest:
     """Where a challenge lies on the host is for organisers."""
     return contest if may(actor, Action.RUN_CONTEST, contest) else replace(contest, ref="")
+
+
+def _check_times(phase: Phase, opens: float | None, closes: float | None) -> None:
+    if phase.revealed:
+        raise HostingError("a phase whose scores are not shown", f"{phase.name} is revealed", "Open another phase")
+    if opens is not None and closes is not None and closes <= opens:
+        raise HostingError("a phase that opens before it closes", f"{phase.name} would not", "Correct its times")
+
+
+def _limited(limits: Limits, given: Mapping[str, float | None]) -> Limits:
+    known = [each.name for each in fields_of(Limits)]
+    for name in given:
+        if name not in known:
+            raise HostingError("a limit of a phase", f"got {name!r:.40}", did_you_mean(name[:40], known))
+    return replace(limits, **cast(Any, dict(given)))
+
+
+def _changes(
+    phase: Phase, opens: float | None, closes: float | None, limits: Limits
+) -> list[tuple[str, float | None, float | None]]:
+    """What is another than before: name, old, new."""
+    before = {"opens": phase.opens, "closes": phase.closes, **asdict(phase.limits)}
+    after = {"opens": opens, "closes": closes, **asdict(limits)}
+    return [(name, before[name], after[name]) for name in before if before[name] != after[name]]
 
 
 def _insert_phase(to: Writer, contest: str, phase: Phase, run: str) -> None:

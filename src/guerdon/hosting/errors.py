@@ -27,3 +27,9 @@ class LimitError(HostingError):
     """A limit of the phase is reached; says which and when there is room again."""
 
     status = 429
+
+
+class EditedError(HostingError):
+    """Somebody else has changed it since it was read."""
+
+    status = 409

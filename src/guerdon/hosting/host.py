@@ -11,6 +11,7 @@ from guerdon.hosting.comparisons import Comparisons
 from guerdon.hosting.contests import Contests
 from guerdon.hosting.duplicates import Duplicate, Duplicates
 from guerdon.hosting.events import Events
+from guerdon.hosting.log import Deed, Log
 from guerdon.hosting.people import People
 from guerdon.hosting.queue import Queue
 from guerdon.hosting.records import Records
@@ -49,6 +50,7 @@ class Host:
         self.comparisons = Comparisons(self.store)
         self._boards = Boards(self.store, self.contests, self._scores)
         self._duplicates = Duplicates(self.store, self.contests, self._records)
+        self._log = Log(self.store)
         self._events = Events(self.store, self.contests)
 
     @classmethod
@@ -90,6 +92,10 @@ class Host:
     def near_duplicates(self, contest: str, actor: Actor, agreement: float = 0.99) -> list[Duplicate]:
         """Submissions of different teams that are the same, or nearly."""
         return self._duplicates.near(actor, contest, agreement)
+
+    def log(self, actor: Actor, contest: str = "", before: int | None = None, limit: int = 200) -> list[Deed]:
+        """What organisers did, newest first, a page at a time; see `Log.entries`."""
+        return self._log.entries(actor, contest, before, limit)
 
     def close(self) -> None:
         """Close the data base."""

@@ -18,14 +18,18 @@ class Action(StrEnum):
     SEE_PERSON = "see person"  # Person
     USE_TOKENS = "use tokens"  # Person: make, list and revoke API tokens
     DISABLE = "disable"  # Person
+    FORGET = "forget"  # Person: erase who somebody is
+    SEE_DATA = "see data"  # Person: everything that is kept of them
+    SEE_LOG = "see log"  # None: what organisers did
     CREATE_CONTEST = "create contest"  # None
-    RUN_CONTEST = "run contest"  # Contest: close, reveal, change rules
+    RUN_CONTEST = "run contest"  # Contest: close, reveal, change rules, export
     SEE_CONTEST = "see contest"  # Contest
     SUBMIT = "submit"  # Phase
     SEE_BOARD = "see board"  # Contest
     SEE_SCORES = "see scores"  # Phase: exact values of everybody
     SEE_DUPLICATES = "see duplicates"  # Contest
     SEE_QUEUE = "see queue"  # None
+    SEE_RUNS = "see runs"  # None: runs, reports and lineages of all; Phase: of its run; Submission: of its attempts
     SEE_SUBMISSION = "see submission"  # Submission: that it is there and where it stands
     SEE_ANSWER = "see answer"  # Submission: what was handed in
     SEE_SCORE = "see score"  # Submission
@@ -65,6 +69,8 @@ def may(actor: Actor, action: Action, thing: object = None) -> bool:
         return False
     if action in (Action.SEE_SCORE, Action.SEE_SCORES):
         return _sees_scores(actor, action, thing)
+    if action is Action.SEE_RUNS and isinstance(thing, Phase):  # a run's page is nothing but scores
+        return actor.role is Role.ORGANISER and _sees_scores(actor, Action.SEE_SCORES, thing)
     if actor.role is Role.ORGANISER:
         return True
     if actor.role is Role.VISITOR:
@@ -134,12 +140,14 @@ def _annotates(actor: Actor, thing: object) -> bool:
 _RULES: dict[Action, Callable[[Actor, object], bool]] = {
     Action.SEE_QUEUE: lambda actor, thing: actor.role is Role.ENTRANT,
     Action.SEE_PERSON: _self,
+    Action.SEE_DATA: _self,
     Action.USE_TOKENS: _self,
     Action.SEE_CONTEST: _known,
     Action.SEE_BOARD: _known,
     Action.SUBMIT: _may_submit,
     Action.SEE_SUBMISSION: _own,
     Action.SEE_ANSWER: _own,
+    Action.SEE_RUNS: _own,
     Action.CANCEL: _own_and(lambda thing: thing.open),
     Action.RETRY: _own_and(_may_retry),
     Action.CHOOSE_FINAL: _own_and(lambda thing: thing.open),

@@ -63,6 +63,7 @@ class People:
                 "tokens", hash=passwords.token_hash(token), id=new_id(), kind="invitation", role=role.value,
                 team=pack(name), made_by=actor.person, created=to.now, expires=to.now + INVITATION_S,
             )  # fmt: skip
+            to.record(actor.person, "invite", role=role.value)
 
         self._store.write(work)
         return token
@@ -222,7 +223,12 @@ class People:
         """Shut a person out, or let them in again. What they have done stays."""
         ensure(actor, Action.DISABLE, self.get(person))
         sql = "UPDATE hosting_people SET disabled = ? WHERE id = ?"
-        self._store.write(lambda to: to.change(sql, [int(disabled), person]))
+
+        def work(to: Writer) -> None:
+            to.change(sql, [int(disabled), person])
+            to.record(actor.person, "disable" if disabled else "enable", "", person)
+
+        self._store.write(work)
 
 
 def team_names(store: Store) -> dict[str, str]:

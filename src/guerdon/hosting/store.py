@@ -17,7 +17,7 @@ from guerdon.ledger import Ledger, troubles
 from guerdon.ledger.codec import pack, unpack
 from guerdon.ledger.database import query
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest version of the tables that this program knows."""
 VERSION_TABLE = "hosting_schema"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -53,7 +53,8 @@ class Store:
 
     def write(self, work: Callable[[Writer], Result]) -> Result:
         """Do something in one transaction; it may be done again, and must then come to the same."""
-        return self.ledger.transaction(lambda connection: work(Writer(self, connection)))
+        mark = new_id()
+        return self.ledger.transaction(lambda connection: work(Writer(self, connection, mark)))
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         """Rows of a query; `?` marks its values, texts come packed."""
@@ -61,10 +62,16 @@ class Store:
 
 
 class Writer:
-    """One transaction that is under way."""
+    """One transaction that is under way.
 
-    def __init__(self, store: Store, connection: Connection) -> None:
-        self.store, self.connection = store, connection
+    Args:
+        store: where.
+        connection: of the transaction.
+        mark: the same when it is done again, because the answer to its commit was lost.
+    """
+
+    def __init__(self, store: Store, connection: Connection, mark: str) -> None:
+        self.store, self.connection, self._mark = store, connection, mark
         self.now = store.now(connection)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -87,6 +94,26 @@ class Writer:
     def tell(self, kind: str, contest: str, thing: str = "", team: str = "") -> None:
         """Note that something has changed, for those who watch."""
         self.insert("events", kind=kind, contest=pack(contest), object=thing, team=team, at=self.now)
+
+    def record(self, person: str, action: str, contest: str = "", thing: str = "", **detail: Any) -> None:
+        """Put into the log what an organiser does; at most once in a transaction.
+
+        Args:
+            person: id of who does it.
+            action: a verb.
+            contest: slug of the contest or comparison project.
+            thing: id, or the name of a phase.
+            detail: plain data. Nobody's name: the log outlives people's wish to be forgotten.
+        """
+        self.insert(
+            "log", id=self._mark, person=person, action=action, contest=pack(contest), object=pack(thing),
+            detail=packed(detail), at=self.now,
+        )  # fmt: skip
+
+    @property
+    def recorded(self) -> bool:
+        """Whether this very transaction was committed before."""
+        return bool(self.rows("SELECT 1 FROM hosting_log WHERE id = ?", [self._mark]))
 
 
 def new_id() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from guerdon.core.plain import Blob, digest
@@ -13,12 +14,12 @@ from guerdon.hosting.contests import Contests
 from guerdon.hosting.entries import Content, answers_of, size_of
 from guerdon.hosting.errors import HostingError, LimitError, NotFoundError
 from guerdon.hosting.may import Action, ensure, may
+from guerdon.hosting.quotas import ensure_left, limits_left
 from guerdon.hosting.records import Records, phase_key
-from guerdon.hosting.store import Store, Writer, new_id, pack, packed
-from guerdon.hosting.things import Actor, Contest, Phase, Role, State, Submission
+from guerdon.hosting.store import Store, Writer, new_id, pack, packed, unpacked
+from guerdon.hosting.things import Actor, Contest, Limits, LimitsLeft, Phase, Role, State, Submission
 from guerdon.ledger import AttemptRow, attempt_id
 
-DAY = 86400.0
 PAGE = 100
 
 
@@ -81,9 +82,7 @@ class Submissions:
     ) -> None:  # fmt: skip
         if to.rows("SELECT 1 FROM hosting_submissions WHERE id = ?", [key]):
             return
-        self._check_still_open(to, contest, phase)
-        if actor.role is not Role.ORGANISER:
-            self._check_limits(to, actor, contest, phase)
+        self._check_limits(to, actor, contest, self._still_open(to, contest, phase))
         by = phase_key(contest, phase)
         number = int(to.rows("SELECT COUNT(*) FROM hosting_submissions WHERE contest = ? AND phase = ?", by)[0][0])
         rows = [
@@ -105,30 +104,33 @@ class Submissions:
         if phase.closed or (phase.closes is not None and now >= phase.closes):
             raise HostingError(f"a phase that is open: {phase.name}", "it is closed", "See the other phases")
 
-    def _check_still_open(self, to: Writer, contest: Contest, phase: Phase) -> None:
-        """A phase may have closed while a file came in: what counts is the moment of recording."""
-        sql = "SELECT closed, closes FROM hosting_phases WHERE contest = ? AND name = ?"
-        closed, closes = to.rows(sql, phase_key(contest, phase))[0]
+    def _still_open(self, to: Writer, contest: Contest, phase: Phase) -> Phase:
+        """The phase with the limits of now. It may have closed while a file came in: the moment of recording counts."""
+        sql = "SELECT closed, closes, limits FROM hosting_phases WHERE contest = ? AND name = ?"
+        closed, closes, limits = to.rows(sql, phase_key(contest, phase))[0]
         if closed is not None or (closes is not None and to.now >= closes):
             raise HostingError(f"a phase that is open: {phase.name}", "it has just closed", "See the other phases")
+        return replace(phase, limits=Limits(**unpacked(limits)))
 
     def _check_limits(self, to: Writer, actor: Actor, contest: Contest, phase: Phase) -> None:
-        limits, by = phase.limits, phase_key(contest, phase)
-        whose = "contest = ? AND phase = ? AND (team = ? OR person = ?)"
-        values = [*by, actor.team, actor.person]
-        running = f"SELECT COUNT(*) FROM hosting_submissions WHERE {whose} AND state IN ('queued', 'leased')"
-        counted = f"SELECT COUNT(*) FROM hosting_submissions WHERE {whose} AND counts = 1"
-        if limits.concurrent is not None and to.rows(running, values)[0][0] >= limits.concurrent:
-            expected = f"at most {limits.concurrent} submissions that wait or are being judged"
-            raise LimitError(expected, "so many are", "Wait for one to be judged")
-        if limits.total is not None and to.rows(counted, values)[0][0] >= limits.total:
-            raise LimitError(f"at most {limits.total} submissions in all", "so many were made", "Choose among them")
-        since = math.floor(to.now / DAY) * DAY
-        today = f"{counted} AND created >= ?"
-        if limits.per_day is not None and to.rows(today, [*values, since])[0][0] >= limits.per_day:
-            hours = math.ceil((since + DAY - to.now) / 3600)
-            do = f"The next day begins in {hours} h, at 0:00 UTC"
-            raise LimitError(f"at most {limits.per_day} submissions a day", "so many were made today", do)
+        left = limits_left(to.rows, actor, phase_key(contest, phase), phase.limits, to.now)
+        ensure_left(left, phase.limits, to.now)
+
+    def limits_left(self, actor: Actor, contest: str, phase: str = "") -> LimitsLeft:
+        """What the actor's team may still submit to a phase; the same arithmetic as that of `submit`.
+
+        Args:
+            actor: for whose team.
+            contest: slug.
+            phase: name; "" for the first.
+
+        Raises:
+            NotAllowedError: the actor submits nothing.
+        """
+        found = self._contests.get(actor, contest)
+        where = found.phase(phase)
+        ensure(actor, Action.SUBMIT, where)
+        return limits_left(self._store.rows, actor, phase_key(found, where), where.limits, self._store.now())
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -190,6 +192,7 @@ class Submissions:
                 "state = 'cancelled', token = '', until = NULL, final = 0 WHERE id = ? AND state <> 'cancelled'"
             )
             if to.change(sql, [item.id]):
+                _record(to, actor, "cancel", contest, item)
                 to.tell("submission", contest.slug, item.id, item.team)
 
         self._store.write(work)
@@ -205,13 +208,14 @@ class Submissions:
 
         def work(to: Writer) -> None:
             free = to.rows("SELECT 1 FROM hosting_submissions WHERE id = ? AND counts = 0", [item.id])
-            if free and actor.role is not Role.ORGANISER:
+            if free:
                 self._check_limits(to, actor, contest, phase)  # its place may have been used by another
             sql = (
                 "UPDATE hosting_submissions SET state = 'queued', token = '', until = NULL, fault = '', deaths = 0, "
                 "queued = ?, round = round + 1, counts = 1 WHERE id = ? AND state <> 'queued'"
             )
             if to.change(sql, [to.now, item.id]):
+                _record(to, actor, "retry", contest, item)
                 to.tell("submission", contest.slug, item.id, item.team)
 
         self._store.write(work)
@@ -237,6 +241,7 @@ class Submissions:
             sql = "UPDATE hosting_submissions SET final = ? WHERE id = ? AND state <> 'cancelled'"
             if not to.change(sql, [int(chosen), item.id]):
                 raise HostingError("a submission that was not cancelled", "it was", "Choose another")
+            _record(to, actor, "choose" if chosen else "choose not", contest, item)
             to.tell("submission", contest.slug, item.id, item.team)
 
         self._store.write(work)
@@ -248,6 +253,12 @@ class Submissions:
             raise NotFoundError("a submission of yours", f"got {submission!r:.40}", "See the list")
         ensure(actor, action, found[0][0])
         return found[0]
+
+
+def _record(to: Writer, actor: Actor, action: str, contest: Contest, item: Submission) -> None:
+    """What an organiser does with a submission is in the log; what its team does is theirs."""
+    if actor.role is Role.ORGANISER:
+        to.record(actor.person, action, contest.slug, item.id, phase=item.phase, number=item.number, state=item.state)
 
 
 def _plain(content: object) -> object:

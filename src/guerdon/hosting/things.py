@@ -82,6 +82,7 @@ class Limits:
 
     Args:
         per_day: submissions by UTC day; `None` for any number.
+        per_month: submissions by calendar month, UTC.
         total: submissions in all.
         concurrent: submissions that are queued or being judged.
         size: bytes of one submission.
@@ -91,6 +92,7 @@ class Limits:
     """
 
     per_day: int | None = 5
+    per_month: int | None = None
     total: int | None = None
     concurrent: int | None = 2
     size: int = 256 << 20
@@ -99,10 +101,41 @@ class Limits:
     memory_mb: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("per_day", "total", "concurrent"):
+        for name in ("per_day", "per_month", "total", "concurrent"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is at least 1, or None", f"got {value}", "Close the phase to stop it")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsLeft:
+    """What may still be submitted to a phase by a team, and by each of its people; `None` is any number.
+
+    It is counted as submitting counts: what is 0 here is refused there. Faults of the host do not count, nor what was
+    cancelled before a worker had it; what a member handed in for another team does.
+
+    Args:
+        day: until the next day begins.
+        month: until the next month begins.
+        total: in all.
+        concurrent: at this moment.
+        waiting: how many of theirs wait or are being judged.
+        next_day: when the next day begins, 0:00 UTC, in unix seconds.
+        next_month: when the next month begins.
+    """
+
+    day: int | None
+    month: int | None
+    total: int | None
+    concurrent: int | None
+    waiting: int
+    next_day: float
+    next_month: float
+
+    @property
+    def now(self) -> int | None:
+        """How many may be handed in at this moment."""
+        return min((n for n in (self.day, self.month, self.total, self.concurrent) if n is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +185,8 @@ class Contest:
         phases: in order.
         created: unix seconds.
         public: whether visitors may see it.
+        version: grows with every change of it or its phases; hand it in with a change to find out whether somebody
+            else was faster.
     """
 
     id: str
@@ -162,6 +197,7 @@ class Contest:
     phases: tuple[Phase, ...]
     created: float
     public: bool = False
+    version: int = 0
 
     def phase(self, name: str) -> Phase:
         """A phase by its name, or the first for "".
