@@ -232,8 +232,8 @@ class Queue:
         return QueueView(
             counts.get("queued", 0),
             counts.get("leased", 0),
-            None if oldest is None else max(now - oldest, 0.0),
-            None if sign is None else max(now - sign, 0.0),
+            None if oldest is None else _whole(now - oldest),
+            None if sign is None else _whole(now - sign),
             [
                 line
                 for item, _, _ in found
@@ -248,22 +248,26 @@ def _line(actor: Actor, item: Submission, now: float, queued: float) -> Waiting 
         return None
     beat = item.heartbeat if item.state is State.LEASED else None
     reason = item.fault.detail if item.fault is not None and all_ else ""
-    since = None if beat is None else max(now - beat, 0.0)
     return Waiting(
         submission=item.id if own else "",
         contest=item.contest,
         phase=item.phase,
         team_name=item.team_name if own else "",
         state=item.state,
-        age=max(now - queued, 0.0),
+        age=_whole(now - queued),
         worker=item.worker if all_ else "",
-        since_heartbeat=since if since is None or all_ else float(math.floor(since)),
+        since_heartbeat=None if beat is None else _whole(now - beat),
         tries=item.tries,
         own=own,
         may_cancel=may(actor, Action.CANCEL, item),
         may_retry=may(actor, Action.RETRY, item),
         reason=reason or (item.fault.sentence if own and item.fault else ""),
     )
+
+
+def _whole(seconds: float) -> float:
+    """Whole seconds: a finer time would tell how long judging took, and with it what a judge has read."""
+    return float(max(math.floor(seconds), 0))
 
 
 def _outcome(verdict: Verdict) -> tuple[State, dict[str, str] | None]:
