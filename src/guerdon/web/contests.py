@@ -5,28 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from guerdon.core.errors import ConfigError
-from guerdon.hosting import Action, Board, BoardRow, Contest, NotAllowedError, Phase, State, may
+from guerdon.hosting import Action, Board, BoardRow, Contest, LimitsLeft, NotAllowedError, Phase, may
 from guerdon.web import posing
 from guerdon.web.drawing import Strip
 from guerdon.web.visit import Page, Visit
 
 PAGE = 100
-DAY = 86400.0
-
-
-@dataclass(frozen=True)
-class Left:
-    """What a team may still submit to a phase."""
-
-    today: int | None
-    of_today: int | None
-    total: int | None
-    of_total: int | None
-    waiting: int
 
 
 def challenges(visit: Visit) -> Any:
@@ -93,30 +80,9 @@ def ties(rows: Sequence[BoardRow]) -> Mapping[int, int]:
     return Counter(row.group for row in rows if row.group is not None)
 
 
-def left(visit: Visit, contest: Contest, phase: Phase) -> Left:
+def left(visit: Visit, contest: Contest, phase: Phase) -> LimitsLeft:
     """What the visitor's team may still submit, counted as the limits are."""
-    made = visit.desk.host.submissions.list_for(visit.actor, contest.slug, phase.name)
-    mine = [item for item in made if item.team == visit.actor.team or item.person == visit.actor.person]
-    counted = [item for item in mine if _counts(item)]
-    today = [item for item in counted if item.created >= time.time() // DAY * DAY]
-    limits = phase.limits
-    waiting = sum(item.state in (State.QUEUED, State.LEASED) for item in mine)
-    if may(visit.actor, Action.RUN_CONTEST, contest):
-        return Left(None, None, None, None, waiting)
-    return Left(
-        None if limits.per_day is None else max(limits.per_day - len(today), 0),
-        limits.per_day,
-        None if limits.total is None else max(limits.total - len(counted), 0),
-        limits.total,
-        waiting,
-    )
-
-
-def _counts(item: Any) -> bool:
-    """Faults of the host do not count, nor what was cancelled before anybody looked at it."""
-    if item.state is State.CANCELLED:
-        return bool(item.tries)
-    return item.state is not State.FAULT or (item.fault is not None and item.fault.whose == "solver")
+    return visit.desk.host.submissions.limits_left(visit.actor, contest.slug, phase.name)
 
 
 def table(visit: Visit) -> Any:
