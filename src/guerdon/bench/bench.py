@@ -92,7 +92,9 @@ class Bench:
         self._veil = Veil(challenge.visibility(split))
         self._vault = Vault(challenge, split)
         if not self._vault.tasks:
-            raise ChallengeError(f"{challenge.name}/{split} has tasks", "it has none", "Check its data")
+            raise ChallengeError(
+                f"{challenge.name}/{split} has tasks", "it has none", "Give it the data of this split, or take another"
+            )
         self._judge_id = identity(judge)
         self._top = judge.range[1] if isinstance(judge, Reward) else math.inf
         self.row = self._begin(split, resume)

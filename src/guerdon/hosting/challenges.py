@@ -72,7 +72,9 @@ class Posed:
         self.challenge, self.split = challenge, split
         self.vault = Vault(challenge, split)
         if not self.vault.tasks:
-            raise ConfigError(f"{challenge.name}/{split} has tasks", "it has none", "Check its data")
+            raise ConfigError(
+                f"{challenge.name}/{split} has tasks", "it has none", "Give it the data of this split, or take another"
+            )
 
     @property
     def single(self) -> bool:

@@ -14,7 +14,7 @@ pytest.importorskip("PIL")
 pytest.importorskip("scipy")
 
 from guerdon.bench.run import run
-from guerdon.core.errors import ChallengeError, ConfigError
+from guerdon.core.errors import ConfigError
 from guerdon.core.plain import Blob
 from guerdon.core.score import Score
 from guerdon.core.task import Answer, Case
@@ -162,10 +162,12 @@ def test_a_contest_says_what_is_wrong_without_a_key(folder: Path) -> None:
     assert "entry 0 (line 1), category_id 77" in (challenge.entry_problem(task, file) or "")
 
 
-def test_the_sealed_split_needs_labels(folder: Path) -> None:
-    challenge = V3Det(labels=str(folder / "val.json"))
-    with pytest.raises(ChallengeError, match="labels of test"):
-        challenge.keys(list(challenge.tasks("test")))
+def test_a_split_without_a_file_has_no_task(folder: Path) -> None:
+    assert V3Det(labels=str(folder / "val.json")).tasks("test") == []
+    assert V3Det(test_labels=str(folder / "val.json")).tasks("val") == []
+    (task,) = V3Det(test_labels=str(folder / "val.json")).tasks("test")
+    told: Any = task.data
+    assert len(told["images"]) == len(json.loads((folder / "val.json").read_text())["images"])
     with pytest.raises(ConfigError, match="is not there"):
         V3Det(labels=str(folder / "none.json")).fingerprint()
 

@@ -11,21 +11,49 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from guerdon.core.challenge import Challenge, Landmark, Picture, Probes, Visibility
-from guerdon.core.errors import ChallengeError, ConfigError
+from guerdon.core.errors import ConfigError
 from guerdon.core.plain import Blob, Json, canonical
 from guerdon.core.reward import Reward
 from guerdon.core.score import FaultKind, Score
 from guerdon.core.task import Answer, Case, Key, Task
 from guerdon.systems.v3det import scenes as drawing
+from guerdon.systems.v3det.entries import read_answer
 from guerdon.systems.v3det.sheet import sheet
 from guerdon.vision.coco import FileProblemError, Labels, read_labels, results_of
 from guerdon.vision.detections import Detections
 from guerdon.vision.figures import figures
 from guerdon.vision.hierarchy import Tree, read_tree
-from guerdon.vision.submission import MOST, read_submission
+from guerdon.vision.submission import MOST
 
 Track = Literal["supervised", "open"]
 MEASURES: Mapping[str, str] = {"supervised": "AP", "open": "OVD"}
+SCORED: Mapping[str, str] = {
+    "supervised": "AP over all categories, at overlaps of 0.50 to 0.95",
+    "open": "(AP of base categories + 3 × AP of novel ones) / 4",
+}
+ENTRY_HELP = """\
+A COCO result list: a JSON file in UTF-8, or a zip with that one file.
+
+```json
+[{{"image_id": 1, "category_id": 2, "bbox": [12.5, 30, 64, 48], "score": 0.91}}]
+```
+
+| field | what it holds |
+|---|---|
+| `image_id` | a whole number, the `id` of an image in the annotation file |
+| `category_id` | a whole number, the `id` of a category there |
+| `bbox` | left, top, width and height in pixels: finite, no negative size |
+| `score` | a finite number; of two detections the one with the higher score is the surer |
+
+- At most {most} entries for an image. An image with none needs no entry; `[]` is a file too.
+- The same image, category and box stands there once.
+- Other fields are passed over.
+
+The score is {score}. A file with a mistake is refused with the entry, its line and field. Look before you hand it in,
+with the list of images as it was given to you:
+
+    python -m guerdon.systems.v3det check results.json --labels IMAGES.json
+"""
 TRAIN = 48
 """Generated scenes to learn from."""
 PUBLISHED = (
@@ -71,25 +99,6 @@ class DetectionJudge(Reward):
             return Score.failed(FaultKind.JUDGE, f"no {measure}: no category of the labels has a box")
         ends = {end: parts[f"{measure}_{end}"] for end in ("low", "high") if f"{measure}_{end}" in parts}
         return Score(parts[measure], {**parts, **ends})
-
-
-def read_answer(content: Json | Blob, labels: Labels, *, most: int = MOST, stored: str = "") -> Detections:
-    """The detections in an answer: a list of entries, the text of a result file, or a stored one (also a zip).
-
-    Raises:
-        FileProblemError: with the entry, its line and field.
-    """
-    if isinstance(content, Blob):
-        path = getattr(content, "path", "")  # of a file that was handed in to a contest
-        place = Path(path) if path else Path(stored) / content.digest[:2] / content.digest
-        if not (path or stored) or not place.is_file():
-            raise ConfigError("the folder of stored files", f"{content.digest[:12]} is not in it", "Set --stored")
-        return read_submission(place, labels, most=most)
-    if isinstance(content, str):
-        return read_submission(content.encode("utf-8", "replace"), labels, most=most)
-    if not isinstance(content, list):
-        raise FileProblemError("a list of detections", f"got a {type(content).__name__}", "Hand in a COCO result list")
-    return read_submission(canonical(content).encode(), labels, most=most)
 
 
 @lru_cache(maxsize=4)
@@ -154,6 +163,11 @@ class V3Det(Challenge):
             got = f"got track={self.track!r}, most={self.most}, resamples={self.resamples}, scenes={self.scenes}"
             raise ConfigError("a track of supervised or open, most and scenes of 1 or more", got, "Change them")
 
+    @property
+    def entry_help(self) -> str:
+        """What an entrant should know of the file, as markdown."""
+        return ENTRY_HELP.format(most=self.most, score=SCORED[self.track])
+
     def fingerprint(self) -> list[str]:
         """Digests of the files."""
         return [digest_of(name) for name in (self.labels, self.test_labels, self.tree, self.train) if name]
@@ -166,9 +180,11 @@ class V3Det(Challenge):
         )
 
     def tasks(self, split: str) -> Iterable[Task]:
-        """One task: the images, the categories, and what to learn from."""
+        """One task: the images, the categories, and what to learn from; none where the files are another split's."""
         self.visibility(split)
-        data = self._posed(split) if self.labels else self._drawn(split)
+        if self._filed and not self._place(split):
+            return []
+        data = self._posed(split) if self._filed else self._drawn(split)
         return [Task(split, {"track": self.track, "most": self.most, "split": split, **data})]
 
     def _drawn(self, split: str) -> dict[str, Any]:
@@ -185,16 +201,15 @@ class V3Det(Challenge):
     def _scenes(self, split: str) -> list[drawing.Scene]:
         return [drawing.scene(self.seed, split, k) for k in range(self.scenes)]
 
-    def _file(self, split: str) -> str:
-        place = self.labels if split == "val" else self.test_labels
-        if not place:
-            raise ChallengeError(f"labels of {split}", "there is no file of them", f"Set --test-labels for {split}")
-        return place
+    @property
+    def _filed(self) -> bool:
+        return bool(self.labels or self.test_labels)
+
+    def _place(self, split: str) -> str:
+        return self.labels if split == "val" else self.test_labels
 
     def _posed(self, split: str) -> dict[str, Any]:
-        if split == "test" and not self.test_labels:
-            return {"images": [], "categories": []}
-        place = self._file(split)
+        place = self._place(split)
         labels = _labels(place, digest_of(place))
         images = zip(labels.images.tolist(), labels.names, labels.sizes.tolist(), strict=True)
         kinds = zip(labels.categories.tolist(), labels.category_names, labels.novel.tolist(), strict=True)
@@ -211,16 +226,17 @@ class V3Det(Challenge):
         return [self._key(str(task.data["split"])) for task in tasks]
 
     def _key(self, split: str) -> Key:
-        if not self.labels:
+        if not self._filed:
             return {"annotations": json.dumps(drawing.annotated(self._scenes(split)))}
-        place = self._file(split)
+        place = self._place(split)
         return {"labels": place, "tree": self.tree, "digest": digest_of(place)}
 
     def entry_problem(self, task: Task, content: Json | Blob) -> str | None:
         """What is wrong with an answer as far as anybody may know: said before it is judged, without a key."""
         told: Any = task.data
         try:
-            read_answer(content, _without_boxes(told["images"], told["categories"]), most=self.most, stored=self.stored)
+            known = _without_boxes(told["images"], told["categories"])
+            read_answer(content, known, most=self.most, stored=self.stored, keep=True)
         except FileProblemError as problem:
             return str(problem)
         return None
@@ -252,18 +268,18 @@ class V3Det(Challenge):
             [{**one, "score": 1, "image_id": -1}], [{**one, "score": 1, "bbox": [0, 0, -1, 5]}],
         ]  # fmt: skip
         cheats = {"what is no result file": [Answer(task.id, each) for each in wrong]}
-        if not self.labels:
+        if not self._filed:
             cheats["every category everywhere"] = [Answer(task.id, everywhere)]
         return Probes(
             oracle=[Answer(task.id, oracle(labels, self.most))],
             nothing=[Answer(task.id, [])],
             cheats=cheats,
-            top=1.0 if not self.labels else 0.98,
+            top=0.98 if self._filed else 1.0,
         )
 
     def landmarks(self, task: Task) -> Sequence[Landmark]:
         """The authors' baselines on the validation set, beside results on files."""
-        if not self.labels:
+        if not self._filed:
             return ()
         if self.track == "supervised":
             return [Landmark(f"{name}, val", value, "AP", "arXiv 2304.03752") for name, value in PUBLISHED]
@@ -276,7 +292,7 @@ class V3Det(Challenge):
     def pictures(self, task: Task, answer: Answer) -> Sequence[Picture]:
         """The first generated scenes with the surest detections drawn in."""
         told: Any = task.data
-        if self.labels or not isinstance(answer.content, list):
+        if self._filed or not isinstance(answer.content, list):
             return ()
         try:
             read_answer(answer.content, known(self._key(str(told["split"])))[0], most=self.most)
