@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from guerdon.cli import out
 from guerdon.cli.common import JsonOption, make_app
 
 if TYPE_CHECKING:
-    from guerdon.interop.contest_folder import Contest
+    from guerdon.interop.contest_folder import Contest, Split
 
 
 def app(name: str, arguments: list[str]) -> typer.Typer:
@@ -49,18 +50,31 @@ def import_contest(
         better = "higher" if main.higher else "lower"
         line = f"  {split.name}  {split.visibility.value}, ranked by {main.key} ({better} is better)"
         console.print(out.clean(line), markup=False)
-    for note in contest.notes:
+    over = [
+        f"{split.name} closed at {split.closes}; give it another end"
+        for split in contest.splits
+        if _over(split, datetime.now(UTC))
+    ]
+    for note in (*contest.notes, *over):
         console.print(f"  note: {out.clean(note)}", markup=False)
     console.print("Next:")
     for line in _next(contest, out_folder / "challenge.py"):
         console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
-def _next(contest: Contest, challenge: Path) -> list[str]:
-    """The commands that check it and open it, with the limits of the original."""
-    phases = [
-        ",".join([split.name, *(f"{name}={value}" for name, value in split.limits.items())]) for split in contest.splits
-    ]
+def _next(contest: Contest, challenge: Path, now: datetime | None = None) -> list[str]:
+    """The commands that check it and open it, with the limits and times of the original."""
     create = ["guerdon", "contest", "create", contest.slug, "--challenge", str(challenge), "--title", contest.title]
-    create += [word for phase in phases for word in ("--phase", phase)]
+    create += [word for split in contest.splits for word in ("--phase", _phase(split, now or datetime.now(UTC)))]
     return [f"guerdon check {shlex.quote(str(challenge))}", out.clean(shlex.join(create))]
+
+
+def _phase(split: Split, now: datetime) -> str:
+    """A split as `--phase` takes it. An end that has passed is left out: nobody could hand in."""
+    times = {"opens": split.opens, "closes": "" if _over(split, now) else split.closes}
+    settings = {**split.limits, **{name: time for name, time in times.items() if time}}
+    return ",".join([split.name, *(f"{name}={value}" for name, value in settings.items())])
+
+
+def _over(split: Split, now: datetime) -> bool:
+    return bool(split.closes) and datetime.fromisoformat(split.closes) <= now

@@ -15,7 +15,17 @@ from typing import Any
 from guerdon.core.challenge import Visibility
 from guerdon.core.errors import ConfigError
 from guerdon.hosting.files import read_zip
-from guerdon.interop.contest_folder import Contest, Measure, Part, Split, limits_of, refused, slug_of
+from guerdon.interop.contest_folder import (
+    Contest,
+    Measure,
+    Part,
+    Split,
+    limits_of,
+    refused,
+    slug_of,
+    time_of,
+    times_noted,
+)
 from guerdon.interop.foreign_code import Code, read_code, yaml_of
 
 CONFIGS = ("competition.yaml", "competition.yml")
@@ -174,8 +184,8 @@ def _split(
         parts=tuple(parts[index] for index in wanted),
         file_types=(".zip",),
         limits=limits_of(phase, LIMITS),
-        opens=str(phase.get("start") or ""),
-        closes=str(phase.get("end") or ""),
+        opens=time_of(phase.get("start")),
+        closes=time_of(phase.get("end")),
     )
 
 
@@ -183,6 +193,8 @@ def _notes(config: Mapping[str, Any], code: Code) -> tuple[str, ...]:
     notes = [f"A submission may become code: {each}" for each in code.warnings]
     if config.get("docker_image"):
         notes.append(f"Not used: docker_image {str(config['docker_image'])[:80]!r}; the packages of this machine are")
+    for phase in _rows(config, "phases"):
+        notes += times_noted(repr(phase.get("name")), phase, ("start", "end"))
     if any(phase.get("auto_migrate_to_this_phase") for phase in _rows(config, "phases")):
         notes.append("Not taken over: auto_migrate_to_this_phase; entrants hand in to each phase")
     if any(task.get("ingestion_program") for task in _rows(config, "tasks")):

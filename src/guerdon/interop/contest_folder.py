@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,9 +81,9 @@ class Split:
         measures: of its leaderboard, the one that ranks first.
         parts: calls of the evaluator; their main measures are averaged.
         file_types: endings that may be handed in; any by default.
-        limits: `per_day`, `total` and `concurrent` submissions, where it says.
-        opens: when, as the original says.
-        closes: when, as the original says.
+        limits: `per_day`, `per_month`, `total` and `concurrent` submissions, where it says.
+        opens: when, as `2026-12-24T12:00:00Z`; "" where the original does not say.
+        closes: when, likewise.
     """
 
     name: str
@@ -231,6 +232,28 @@ def limits_of(phase: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, i
     """The limits of submissions that a phase names: theirs to ours."""
     found = {ours: phase.get(theirs) for theirs, ours in names.items()}
     return {name: value for name, value in found.items() if type(value) is int and value > 0}
+
+
+def time_of(value: object) -> str:
+    """A time in UTC to the second, from what stands in a YAML file; "" if it is none. Where no zone is named it is UTC.
+
+    >>> time_of("2026-12-24 13:00:00+01:00"), time_of("2026-12-24"), time_of("soon"), time_of(None)
+    ('2026-12-24T12:00:00Z', '2026-12-24T00:00:00Z', '', '')
+    """
+    try:
+        found = datetime.fromisoformat(str(value).strip())
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError):
+        return ""
+
+
+def times_noted(phase: str, given: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """What is said of times of a phase that cannot be read."""
+    return [
+        f"Not taken over: {name} of phase {phase}, {str(given[name])!r:.40} is no time"
+        for name in names
+        if given.get(name) and not time_of(given[name])
+    ]
 
 
 def fingerprint_of(folder: Path) -> str:

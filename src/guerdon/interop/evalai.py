@@ -14,7 +14,17 @@ from typing import Any
 from guerdon.core.challenge import Visibility
 from guerdon.core.errors import ConfigError
 from guerdon.hosting.files import read_zip
-from guerdon.interop.contest_folder import Contest, Measure, Part, Split, limits_of, refused, slug_of
+from guerdon.interop.contest_folder import (
+    Contest,
+    Measure,
+    Part,
+    Split,
+    limits_of,
+    refused,
+    slug_of,
+    time_of,
+    times_noted,
+)
 from guerdon.interop.foreign_code import Code, entry_of, read_code, yaml_of
 
 CONFIGS = ("challenge_config.yaml", "challenge_config.yml")
@@ -27,6 +37,7 @@ VISIBILITY = {1: Visibility.SEALED, 2: Visibility.OPEN, 3: Visibility.OPEN}
 """1 is shown to hosts; 2 to the host and the submitter; 3 to all."""
 LIMITS = {
     "max_submissions_per_day": "per_day",
+    "max_submissions_per_month": "per_month",
     "max_submissions": "total",
     "max_concurrent_submissions_allowed": "concurrent",
 }
@@ -145,8 +156,8 @@ def _split(
         parts=(part,),
         file_types=tuple(word.strip().lower() for word in types.split(",") if word.strip().startswith(".")),
         limits=limits_of(phase, LIMITS),
-        opens=str(phase.get("start_date") or ""),
-        closes=str(phase.get("end_date") or ""),
+        opens=time_of(phase.get("start_date")),
+        closes=time_of(phase.get("end_date")),
     )
 
 
@@ -174,8 +185,7 @@ def _notes(config: Mapping[str, Any], code: Code) -> tuple[str, ...]:
             notes.append(
                 f"Phase {phase.get('codename')} was not public; close it with visibility=sealed if it shall be"
             )
-    if any(_as_mapping(each).get("max_submissions_per_month") for each in _list(config, "challenge_phases")):
-        notes.append("Not taken over: max_submissions_per_month; there are limits by day and in total")
+        notes += times_noted(str(phase.get("codename")), phase, ("start_date", "end_date"))
     return tuple(notes)
 
 

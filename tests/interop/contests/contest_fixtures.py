@@ -47,6 +47,7 @@ challenge_phases:
     test_annotation_file: annotations/dev.json
     codename: dev
     max_submissions_per_day: 5
+    max_submissions_per_month: 30
     max_submissions: 50
     max_concurrent_submissions_allowed: 3
     allowed_submission_file_types: ".json, .zip"
@@ -54,6 +55,8 @@ challenge_phases:
     name: Test Phase
     test_annotation_file: annotations/test.json
     codename: test
+    start_date: "2126-01-01T01:00:00+01:00"
+    end_date: 2126-10-01 23:59:59
     max_submissions_per_day: 1
 dataset_splits:
   - {id: 1, name: Train Split, codename: train_split}
@@ -132,6 +135,8 @@ phases:
     tasks: [0]
   - index: 1
     name: Final phase
+    start: 2126-02-01T00:00:00Z
+    end: some day
     hide_score_output: True
     tasks: [0, 1]
 leaderboards:

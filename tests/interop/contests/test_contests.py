@@ -59,7 +59,10 @@ def test_an_evalai_challenge_scores_as_its_own_script_does(tmp_path: Path) -> No
     assert scored(contest, "test-test-split", json.dumps(made.TRUTH_TEST))[0].value == 0.5
     assert scored(contest, "test-train-split", json.dumps(made.TRUTH_TEST))[0].value == 100.0
     split = read_contest(Path(contest.folder)).split("dev-train-split")
-    assert split.limits == {"per_day": 5, "total": 50, "concurrent": 3}
+    assert split.limits == {"per_day": 5, "per_month": 30, "total": 50, "concurrent": 3}
+    assert (split.opens, split.closes) == ("2026-01-01T00:00:00Z", "2026-10-01T23:59:59Z")
+    other = read_contest(Path(contest.folder)).split("test-test-split")
+    assert (other.opens, other.closes) == ("2126-01-01T00:00:00Z", "2126-10-01T23:59:59Z")
     assert split.file_types == (".json", ".zip")
 
 
@@ -344,3 +347,11 @@ def test_a_folder_within_a_zip_is_found(tmp_path: Path) -> None:
     archive = read_zip(made.evalai())
     data = zipped({f"contest-main/{name}": archive.read(name) for name in archive})
     assert imported(tmp_path, data).name == "animals-which"
+
+
+def test_times_that_cannot_be_read_are_noted(tmp_path: Path) -> None:
+    contest = imported(tmp_path, made.codabench())
+    found = read_contest(Path(contest.folder))
+    times = [(split.opens, split.closes) for split in found.splits]
+    assert times == [("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"), ("2126-02-01T00:00:00Z", "")]
+    assert "Not taken over: end of phase 'Final phase', 'some day' is no time" in found.notes
