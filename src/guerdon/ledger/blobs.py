@@ -92,6 +92,13 @@ class Blobs:
             raise LedgerError("a blob that is what its name says", f"{path} was changed", "Restore it from a backup")
         return data
 
+    def remove(self, blob: Blob) -> None:
+        """Delete a blob; twice is once. Whoever does so has made sure that nothing names it."""
+        try:
+            self.path(blob).unlink(missing_ok=True)
+        except OSError as error:
+            raise troubles.of_system(error, str(self.path(blob))) from error
+
     def __contains__(self, blob: Blob) -> bool:
         return _size(self.path(blob)) == blob.size
 

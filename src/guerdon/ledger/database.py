@@ -226,6 +226,24 @@ class Database:
         _ = self.connection
         return self._patiently(self._engine.connect)
 
+    def compact(self) -> bool:
+        """Rewrite an SQLite file, so that nothing of what was deleted is left in it or its log.
+
+        Returns:
+            Whether nothing is left: on PostgreSQL it is, until its own vacuum comes; and in an SQLite file's log, as
+            long as somebody reads what was there before.
+        """
+        if self.place.server:
+            return False
+
+        def work() -> bool:
+            connection = self.connection
+            with self._turn:
+                execute(connection, "VACUUM")
+                return bool(query(connection, "PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0)
+
+        return self._patiently(work)
+
     def backup(self, target: Path) -> None:
         """Copy an SQLite file while it is in use, by SQLite's own means."""
         raw: Any = self.connection.connection.driver_connection

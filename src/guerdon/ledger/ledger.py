@@ -294,6 +294,10 @@ class Ledger:
         """Rows of a read-only SQL query, for views; `?` marks values on either data base, texts come packed."""
         return self._database.rows(sql, values)
 
+    def compact(self) -> bool:
+        """Leave nothing in an SQLite file of what was deleted, by writing it anew; says whether that was done."""
+        return self._database.compact()
+
     def snapshot(self) -> AbstractContextManager[Callable[..., list[Any]]]:
         """A `query` function whose calls all see the same moment."""
         return self._database.snapshot()
