@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError
+from guerdon.vision.broken import other_encoding, place_of, twice
 from guerdon.vision.detections import Detections, Truths
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -132,7 +133,7 @@ def read_results(source: Path | bytes, labels: Labels, *, most: int | None = Non
 
 def _columns(data: bytes) -> tuple[Ints, Ints, Floats, Floats]:
     """Columns of a list of results; a long one in pieces, so that its entries are not all in memory at once."""
-    parts = []
+    parts, before = [], 0
     for piece in _pieces(data):
         try:
             rows = _decoded(piece, _shapes()["results"])
@@ -140,6 +141,10 @@ def _columns(data: bytes) -> tuple[Ints, Ints, Floats, Floats]:
             if piece is data:
                 raise
             return _columns_of(_decoded(data, _shapes()["results"]))  # says which entry of the whole it is
+        again = twice(piece, ("image_id", "category_id", "bbox", "score"), len(rows))
+        if again is not None:
+            raise _EntryError("each field once", before + again[0], f"{again[1]} is there twice")
+        before += len(rows)
         parts.append(_columns_of(rows))
     image, category, box, score = zip(*parts, strict=True)
     return np.concatenate(image), np.concatenate(category), np.concatenate(box), np.concatenate(score)
@@ -228,9 +233,11 @@ def _decoded(source: Path | bytes, shape: Any) -> Any:
     except msgspec.ValidationError as error:
         raise _located(str(error)) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise FileProblemError(
-            "a JSON file", " ".join(str(error).split())[:200], "Write it as JSON, without NaN"
-        ) from None
+        said, other = place_of(data, str(error)), other_encoding(data)
+        if other:
+            expected = "a JSON file in UTF-8, without a byte order mark"
+            raise FileProblemError(expected, f"got {other}", "Save it as such") from None
+        raise FileProblemError("a JSON file", said, "Write it as JSON, without NaN") from None
 
 
 def _located(said: str) -> FileProblemError:

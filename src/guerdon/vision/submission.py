@@ -1,13 +1,11 @@
-"""A submission to a detection contest: a result file, or a zip with one in it, checked before anything is counted.
+"""A submission to a detection contest: a result file, checked before anything is counted.
 
 read_submission(path, labels) -> Detections      or a FileProblemError with the entry, its line and field
 """
 
 from __future__ import annotations
 
-import io
-import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -18,55 +16,26 @@ MOST = 300
 """Entries of one image, by the rules of V3Det's challenge."""
 BYTES = 4 << 30
 """A result file that is larger is not read: three times that of 300 detections in each of 29,863 images."""
-_RATIO = 100  # of a zip's content to its size
 
 
 def read_submission(source: Path | bytes, labels: Labels, *, most: int = MOST, largest: int = BYTES) -> Detections:
-    """Read a list of results, or a zip that holds one `.json` file and nothing else.
+    """Read a list of results in which no detection is there twice.
 
     Args:
         source: a file, or its content.
         labels: of the data set that it is about.
         most: entries of one image at most.
-        largest: bytes of the result file at most.
+        largest: bytes of the file at most.
 
     Raises:
-        FileProblemError: with the entry, its line and field; or with what is wrong with the zip.
+        FileProblemError: with the entry, its line and field.
     """
     size = source.stat().st_size if isinstance(source, Path) else len(source)
     if size > largest:
         raise FileProblemError(f"at most {largest:,} bytes", f"got {size:,}", "Keep fewer detections or digits")
-    data = source.read_bytes() if isinstance(source, Path) else source
-    if data[:2] == b"PK":
-        data = _unzipped(data, largest)
-    found = read_results(data, labels, most=most)
+    found = read_results(source, labels, most=most)
     _no_twins(found, labels)
     return found
-
-
-def _unzipped(data: bytes, largest: int) -> bytes:
-    do = "Zip the one result file, without folders, or hand it in as it is"
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            if len(entries) != 1 or entries[0].is_dir():
-                raise FileProblemError("a zip with one file", f"got {len(entries)} entries", do)
-            one = entries[0]
-            name = PurePosixPath(one.filename)
-            if len(name.parts) != 1 or name.suffix != ".json" or "\\" in one.filename or one.external_attr >> 28 == 0xA:
-                raise FileProblemError("one file that ends in .json", f"got {one.filename[:80]!r}", do)
-            if one.flag_bits & 1:
-                raise FileProblemError("a zip without a password", "it is encrypted", do)
-            if one.file_size > min(largest, _RATIO * max(len(data), 1)):
-                got = f"it says that {one.file_size:,} bytes are in {len(data):,}"
-                raise FileProblemError(f"at most {largest:,} bytes, {_RATIO} for each of the zip's", got, do)
-            with archive.open(one) as content:
-                text = content.read(one.file_size + 1)  # of a lying directory no more than it says
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError, RuntimeError) as error:
-        raise FileProblemError("a zip that can be read", " ".join(str(error).split())[:120], do) from None
-    if len(text) != one.file_size:
-        raise FileProblemError(f"{one.file_size:,} bytes", f"got {len(text):,}", do)
-    return text
 
 
 def _no_twins(found: Detections, labels: Labels) -> None:

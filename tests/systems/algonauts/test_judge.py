@@ -1,4 +1,5 @@
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -225,3 +226,10 @@ def test_a_contest_judges_the_stored_zip_and_tells_the_entrant_what_is_wrong(tmp
     assert judged[0].parts["low"] < judged[0].value < judged[0].parts["high"]
     assert judged[1].parts == {FOR_ENTRANT: 1.0}
     assert "3 of 4 are missing" in judged[1].fault.detail
+
+
+def test_entrants_are_told_what_to_hand_in():
+    told = Algonauts().entry_help
+    files = re.findall(r"`(subj\S+\.npy)` \| ([\d,]+) \| ([\d,]+)", told)
+    assert len(files) == 4
+    assert problem(zipped({name: npy(np.zeros((int(m), int(n)), np.float32)) for name, m, n in files}), SHAPES) is None

@@ -26,10 +26,32 @@ from guerdon.core.task import Answer, Case, Key, Task
 from guerdon.hosting.errors import HostingError
 from guerdon.systems.algonauts.judge import Report, Row, Truth, judge, truths_of
 from guerdon.systems.algonauts.layout import HEMISPHERES, subjects
-from guerdon.systems.algonauts.submission import Predictions, Shapes, Submission, problem, shapes_of, write
+from guerdon.systems.algonauts.submission import FOLDER, Predictions, Shapes, Submission, problem, shapes_of, write
 
 TASK = "test"
 PAPER = "arXiv 2301.03198; a kept output of the official scorer"
+ENTRY_HELP = """\
+A zip with one array for each subject and hemisphere, as `numpy.save` writes them, in the folder
+`{folder}` or at the top:
+
+| file | rows: test images | columns: vertices |
+|---|---:|---:|
+{rows}
+
+- The type is float32, and every number is finite.
+- Rows are in the order of the pictures' file names, columns in that of the training responses.
+- No other files.
+
+Scale and offset of predictions do not matter; a vertex with the same prediction for every picture counts as 0. A file
+that cannot be scored is refused by its name, with what is wrong and where. From Python, with `predictions` by subject
+and hemisphere:
+
+    from pathlib import Path
+    from guerdon.systems.algonauts.submission import write
+    write(predictions, Path("entry.zip"))
+
+Look before you hand it in: `python -m guerdon.systems.algonauts check entry.zip --data FOLDER`
+"""
 TOP = 99.99
 """What the responses themselves score, less rounding in single precision."""
 
@@ -189,6 +211,16 @@ class Algonauts(Challenge):
                 sha.update(subject.ceiling_path(side).read_bytes())
                 sha.update(str(subject.fmri_path("test", side).stat().st_size).encode())
         return sha.hexdigest()[:32]
+
+    @property
+    def entry_help(self) -> str:
+        """What an entrant should know of the zip, as markdown."""
+        rows = [
+            f"| `{subject}/{side}_pred_test.npy` | {images:,} | {vertices:,} |"
+            for subject, sides in self.shapes().items()
+            for side, (images, vertices) in sides.items()
+        ]
+        return ENTRY_HELP.format(folder=FOLDER, rows="\n".join(rows))
 
     @property
     def judge(self) -> Reward:

@@ -235,8 +235,8 @@ class V3Det(Challenge):
         """What is wrong with an answer as far as anybody may know: said before it is judged, without a key."""
         told: Any = task.data
         try:
-            known = _without_boxes(told["images"], told["categories"])
-            read_answer(content, known, most=self.most, stored=self.stored, keep=True)
+            ids = _without_boxes(told["images"], told["categories"])
+            read_answer(content, ids, most=self.most, stored=self.stored, keep=True)
         except FileProblemError as problem:
             return str(problem)
         return None

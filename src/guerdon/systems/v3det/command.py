@@ -17,11 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from guerdon.core.errors import GuerdonError
+from guerdon.core.errors import ConfigError, GuerdonError
+from guerdon.systems.v3det.entries import read_entry
 from guerdon.vision.coco import Labels, read_labels, results_of
 from guerdon.vision.figures import Figures, figures
 from guerdon.vision.hierarchy import read_tree
-from guerdon.vision.submission import MOST, read_submission
+from guerdon.vision.submission import MOST
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,10 +30,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+    except OSError as error:
+        said = f"{Path(str(error.filename)).name}: {error.strerror}" if error.filename else str(error)
+        return _failed(ConfigError("files that can be read and written", said, "Check the paths"))
     except GuerdonError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+        return _failed(error)
     return 0
+
+
+def _failed(error: GuerdonError) -> int:
+    print(error, file=sys.stderr)
+    return error.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,12 +84,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> None:
-    found = read_submission(options.results, read_labels(options.labels), most=options.most)
+    found = read_entry(options.results, read_labels(options.labels), most=options.most)
     print(f"{len(found):,} detections in {len(set(found.image.tolist())):,} images: the file can be handed in")
 
 
 def _judged(results: Path, labels: Labels, options: argparse.Namespace) -> Figures:
-    found = read_submission(results, labels, most=options.most)
+    found = read_entry(results, labels, most=options.most)
     tree = read_tree(options.tree, labels.categories) if options.tree else None
     return figures(labels, found, tree, resamples=options.resamples, seed=options.seed)
 
