@@ -1,6 +1,8 @@
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,3 +30,18 @@ def host(tmp_path: Path) -> Iterator[Host]:
 @pytest.fixture
 def settings() -> Settings:
     return Settings(url="https://contest.example", requests=100_000, changes=100_000)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A real one."""
+    pytest.importorskip("playwright")
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield made
+        made.close()

@@ -373,3 +373,24 @@ def test_live_pages_are_told_what_changed_and_no_more(host: Host, settings: Sett
         assert (name in "".join(lines)) is knows
         assert "0.123" not in "".join(lines)
         assert "event: change" in lines[1]
+
+
+def test_a_live_page_misses_nothing_between_its_making_and_its_stream(host: Host) -> None:
+    import asyncio
+
+    from guerdon.web.desk import Desk
+    from guerdon.web.live import Newest, _lines
+
+    contest(host, *phases())
+    ada = person(host, "Ada")
+    page = Browser(host).get("/challenges/numbers").text
+    seen = re.search(r'data-seen="(\d+)"', page)
+    assert seen
+    item = entered(host, ada, "open", 0.1, 0.2, 0.3)  # judged before the page's stream is open
+
+    async def told() -> str:
+        desk = Desk(host, Settings(poll_s=0.01))
+        lines = _lines(desk, ada, Newest(desk), False, int(seen[1]))
+        return "".join([await anext(lines) for _ in range(2)])
+
+    assert item.id in asyncio.run(told())

@@ -1,14 +1,9 @@
 """Two walks in a real browser: an organiser's and an annotator's. Slow; needs Playwright and a Chromium."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +11,10 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("playwright")
+from walk_helpers import Server, free_port, hand_in, take, watch
+
 pytestmark = pytest.mark.slow
 
-WAIT_MS = 60_000
 READY = "[data-ready]:not([data-ready='0'])"
 CHALLENGE = '''
 """Two numbers to guess, from a file."""
@@ -55,68 +51,8 @@ class Guess(Challenge):
 '''
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield made
-        made.close()
-
-
-class Server:
-    """guerdon serve as a process of its own, with a worker."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        command = [
-            sys.executable,
-            "-c",
-            "from guerdon.cli.main import main; main()",
-            "serve",
-            "--db",
-            str(folder / "w.db"),
-        ]
-        self.process = subprocess.Popen(
-            [*command, "--port", "0", *arguments], stdout=subprocess.PIPE, text=True, env={**os.environ}
-        )
-        assert self.process.stdout
-        self.line = self.process.stdout.readline()
-        self.url = self.line.split()[-1]
-
-    def read(self) -> str:
-        assert self.process.stdout
-        return self.process.stdout.readline()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
-        assert self.process.stdout
-        self.process.stdout.close()
-
-
 def guess(split: str, *values: float) -> bytes:
     return json.dumps({f"{split}/{i}": value for i, value in enumerate(values)}).encode()
-
-
-def watch(page: Any) -> list[str]:
-    """What the browser complained about: policy violations and errors of scripts."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.set_default_timeout(WAIT_MS)
-    return said
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def test_an_organiser_hosts_a_challenge(browser: Any, tmp_path: Path) -> None:
@@ -177,22 +113,6 @@ def walk_as_organiser(browser: Any, server: Server) -> None:
     assert not [line for each in said for line in each if "status of 400" not in line]
     one.close()
     two.close()
-
-
-def take(page: Any, link: str, name: str) -> None:
-    page.goto(link)
-    page.wait_for_selector("#token:valid")
-    assert "#" not in page.url
-    page.fill("#name", name)
-    page.fill("#password", "a long enough sentence")
-    page.click("button:has-text('Begin')")
-    page.wait_for_selector("text=You are signed in")
-
-
-def hand_in(page: Any, name: str, content: bytes) -> None:
-    page.set_input_files("#file", {"name": name, "mimeType": "application/octet-stream", "buffer": content})
-    with page.expect_navigation():
-        page.click("button:has-text('Hand in')")
 
 
 def answered(page: Any, count: int) -> None:

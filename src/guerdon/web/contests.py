@@ -39,7 +39,7 @@ def challenge(visit: Visit) -> Any:
     first = visit.number("from", 1, max(len(rows), 1), 1)
     shown = rows[first - 1 : first - 1 + PAGE]
     own = [row for row in rows if row.own and row not in shown]
-    names = list(dict.fromkeys(name for row in shown for name in row.parts if name not in ("low", "high")))[:6]
+    names = _part_names(shown)[:6]
     return visit.page(
         "challenge.html.jinja", title=contest.title, contest=contest, phase=phase, board=board, rows=shown, own=own,
         first=first, last=first - 1 + len(shown), per=PAGE, count=len(rows), strip=Strip([*shown, *own]), parts=names,
@@ -47,6 +47,11 @@ def challenge(visit: Visit) -> Any:
         standing=standing, ties=ties(rows), broken=broken(visit, contest, phase),
         organises=may(visit.actor, Action.RUN_CONTEST, contest),
     )  # fmt: skip
+
+
+def _part_names(rows: Sequence[BoardRow]) -> list[str]:
+    """Names of the parts of scores, without the ends of the interval, which have columns of their own."""
+    return list(dict.fromkeys(name for row in rows for name in row.parts if name not in ("low", "high")))
 
 
 def board_of(visit: Visit, contest: Contest, phase: Phase) -> Board | None:
@@ -92,7 +97,7 @@ def table(visit: Visit) -> Any:
     contest = visit.desk.host.contests.get(visit.actor, visit.path["slug"])
     phase = contest.phase(visit.query.get("phase", ""))
     board = visit.desk.host.board(contest.slug, phase.name, visit.actor)
-    names = list(dict.fromkeys(name for row in board.rows for name in row.parts))
+    names = _part_names(board.rows)
     head = ["rank", "group", "team", "score", "low", "high", "entries", *names]
     lines: list[list[Any]] = [
         [row.rank, row.group, row.team_name, row.value, row.low, row.high, row.entries, *map(row.parts.get, names)]

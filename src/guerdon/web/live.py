@@ -58,10 +58,11 @@ def stream(desk: Desk) -> Callable[[Request], Any]:
         if not desk.seats.take(seat):
             return PlainTextResponse("Too many live pages are open. Close some.\n", 429)
         ledger = "run" in request.query_params and may(visit.actor, Action.CREATE_CONTEST)
+        after = visit.number("after", 0, 1 << 60, 1 << 60)
 
         async def lines() -> AsyncIterator[str]:
             try:
-                async for line in _lines(desk, visit.actor, newest, ledger):
+                async for line in _lines(desk, visit.actor, newest, ledger, after):
                     yield line
             finally:
                 desk.seats.leave(seat)
@@ -72,10 +73,12 @@ def stream(desk: Desk) -> Callable[[Request], Any]:
     return live
 
 
-async def _lines(desk: Desk, actor: Any, newest: Newest, ledger: bool) -> AsyncIterator[str]:
+async def _lines(desk: Desk, actor: Any, newest: Newest, ledger: bool, after: int = 1 << 60) -> AsyncIterator[str]:
+    """What changes from now on, and what has changed since the page was made, up to `after`."""
     from starlette.concurrency import run_in_threadpool
 
     seen, revision = await newest.look()
+    seen = min(seen, after)
     ends, beat = time.monotonic() + LASTS_S, time.monotonic()
     yield "retry: 3000\n\n"
     while time.monotonic() < ends and not desk.over.is_set():

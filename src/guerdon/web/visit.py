@@ -52,6 +52,8 @@ class Visit:
         request: as it came.
         actor: who asks.
         session: the session's token, or what stands in for one before signing in.
+        fresh: the visitor gets a cookie with this answer.
+        seen: number of the newest change before the page was made, from where it follows along.
         form: fields that were sent; the last of each name.
         files: files that were sent, by field; empty ones are left out.
     """
@@ -61,6 +63,7 @@ class Visit:
     actor: Actor
     session: str
     fresh: bool = False
+    seen: int | None = None
     form: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Any] = field(default_factory=dict)
 
@@ -169,6 +172,7 @@ def answerer(desk: Desk, page: Page) -> Callable[[Request], Awaitable[Response]]
         try:
             if request.method != "POST":
                 assert page.get is not None
+                visit.seen = await run_in_threadpool(desk.host.newest_event)
                 return await _answered(page.get, visit)
             assert page.post is not None
             check_rate(visit)

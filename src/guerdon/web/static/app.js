@@ -5,6 +5,7 @@ async function refresh() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" }, credentials: "same-origin" });
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.body.dataset.seen = page.body.dataset.seen ?? "";
   for (const old of parts()) {
     const fresh = page.querySelector(`[data-live="${old.dataset.live}"]`);
     if (!fresh || fresh.innerHTML === old.innerHTML || old.contains(document.activeElement) && busy(old)) continue;
@@ -42,7 +43,8 @@ let stream = null;
 function follow() {
   if (!parts().length || stream || document.hidden) return;
   const run = parts().map((part) => part.dataset.run).find(Boolean);
-  stream = new EventSource("/live" + (run ? "?run=" + encodeURIComponent(run) : ""));
+  const since = new URLSearchParams({ ...(run && { run }), after: document.body.dataset.seen ?? "" });
+  stream = new EventSource("/live?" + since);
   stream.addEventListener("change", (event) => { if (concerns(JSON.parse(event.data))) soon(); });
   stream.addEventListener("bye", () => { stream.close(); stream = null; setTimeout(follow, 1000); });
 }
@@ -67,24 +69,24 @@ if (token && location.hash.length > 1) {
 // Uploads: refuse what is too large before it is sent, and show how far it is.
 for (const form of document.querySelectorAll("form[enctype]")) {
   const line = form.querySelector(".upload-progress");
-  const file = form.querySelector("input[type=file][data-most]");
-  if (!line || !file) continue;
-  file.addEventListener("change", () => {
-    const size = file.files[0]?.size ?? 0;
-    const over = size > Number(file.dataset.most);
-    file.setCustomValidity(over ? "That file is larger than this phase takes." : "");
-    file.reportValidity();
+  const files = [...form.querySelectorAll("input[type=file]")];
+  if (!line || !files.length) continue;
+  const size = () => files.reduce((sum, each) => sum + (each.files[0]?.size ?? 0), 0);
+  form.addEventListener("change", (event) => {
+    if (!files.includes(event.target)) return;
+    for (const each of files) each.setCustomValidity("");
+    if (size() > Number(form.dataset.most ?? Infinity)) event.target.setCustomValidity("That is larger than what is taken here.");
+    event.target.reportValidity();
   });
   form.addEventListener("submit", (event) => {
-    const size = file.files[0]?.size ?? 0;
-    if (size < 4e6) return;
+    if (size() < 4e6) return;
     event.preventDefault();
     const request = new XMLHttpRequest();
     request.open("POST", form.action);
     request.upload.addEventListener("progress", (step) => {
       line.hidden = false;
       line.querySelector("progress").value = step.loaded / step.total;
-      line.querySelector("span").textContent = `${(step.loaded / 1e6).toFixed(1)} of ${(step.total / 1e6).toFixed(1)} MB`;
+      line.querySelector("span").textContent = step.loaded < step.total ? `${(step.loaded / 1e6).toFixed(1)} of ${(step.total / 1e6).toFixed(1)} MB` : "Sent. It is read now.";
     });
     request.addEventListener("load", () => {
       if (request.status < 400 && request.responseURL !== form.action) { location.assign(request.responseURL); return; }
