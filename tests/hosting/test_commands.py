@@ -81,7 +81,7 @@ def test_a_contest_from_a_file_to_its_reveal(guerdon: Any) -> None:
     [
         (["create", "x", "--challenge", "mine.py", "--phase", "a,splat=test"], "Did you mean split"),
         (["create", "x", "--challenge", "mine.py", "--phase", "a,closes=tomorrow"], "2026-12-24T12:00Z"),
-        (["create", "x", "--challenge", "mine.py", "--set", "number=2"], "fields of"),
+        (["create", "x", "--challenge", "mine.py", "--set", "number=2"], "a field of"),
         (["create", "x", "--challenge", "mine.py", "--phase", "a,split=final,visibility=open"], "no more than its"),
         (["create", "x", "--challenge", "mine.py", "--rules", "none.md"], "a file of rules"),
         (["create", "X", "--challenge", "mine.py"], "a slug"),

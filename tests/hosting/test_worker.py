@@ -42,7 +42,7 @@ def wait_for(check: Any, seconds: float = 90.0) -> Any:
 
 
 def test_a_worker_judges_what_waits_and_blames_whom_it_should(host: Host) -> None:
-    phase = Phase("open", "open", limits=Limits(None, None, None, seconds=4.0))
+    phase = Phase("open", "open", limits=Limits(per_day=None, concurrent=None, seconds=4.0))
     contest(host, phase)
     ann = person(host, "Ann")
     contents = [guess("open", 3, -7, 12), guess("open", 3, "die", 12), guess("open", "x", "x", "x"),

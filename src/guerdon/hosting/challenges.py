@@ -11,10 +11,11 @@ from typing import Any, cast, get_args
 from guerdon.bench.loading import challenge_class
 from guerdon.bench.vault import Vault
 from guerdon.core.challenge import Challenge
-from guerdon.core.errors import ConfigError
+from guerdon.core.errors import ChallengeError, ConfigError, GuerdonError, did_you_mean
 from guerdon.core.plain import Json, not_plain
 from guerdon.core.recipe import kind
 from guerdon.core.reward import Reward
+from guerdon.core.task import Answer
 from guerdon.hosting.things import Entry
 
 
@@ -29,7 +30,7 @@ def reference(challenge: Challenge | str, fields: Mapping[str, Json]) -> tuple[s
         ConfigError: an instance whose fields are not plain data.
     """
     if isinstance(challenge, str):
-        return _absolute(challenge), dict(fields)
+        return _absolute(challenge), absolute_paths(challenge_class(challenge), fields)
     own = {f.name: getattr(challenge, f.name) for f in dataclasses.fields(cast(Any, challenge)) if f.init}
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in own.items()}
     if problem := not_plain(plain, "challenge"):
@@ -43,6 +44,34 @@ def reference(challenge: Challenge | str, fields: Mapping[str, Json]) -> tuple[s
 def _absolute(ref: str) -> str:
     path, colon, name = ref.partition(":")
     return f"{Path(path).resolve()}{colon}{name}" if path.endswith(".py") else ref
+
+
+def is_path_field(each: dataclasses.Field[Any]) -> bool:
+    """A field that may name a file or folder: a path, or a text without a value of its own by default."""
+    kind = str(each.type)
+    return "Path" in kind or ("str" in kind and each.default in ("", None, dataclasses.MISSING))
+
+
+def absolute_paths(kind: Any, fields: Mapping[str, Json]) -> dict[str, Json]:
+    """Fields of a challenge's class whose files are found from any folder, since workers start in folders of their own.
+
+    Args:
+        kind: the class; an instance has no fields to be given.
+        fields: as they were given, paths relative to this folder.
+
+    Raises:
+        ConfigError: the class has no such field.
+    """
+    known = {each.name: each for each in dataclasses.fields(kind) if each.init} if isinstance(kind, type) else {}
+    for name in fields:
+        if name not in known:
+            raise ConfigError(f"a field of {getattr(kind, 'name', kind)}", f"got {name!r}", did_you_mean(name, known))
+    return {
+        name: str(Path(value).resolve())
+        if isinstance(value, str) and value and is_path_field(known[name]) and Path(value).exists()
+        else value
+        for name, value in fields.items()
+    }
 
 
 def challenge_of(ref: str, fields: Mapping[str, Any]) -> Challenge:
@@ -75,6 +104,20 @@ class Posed:
             raise ConfigError(
                 f"{challenge.name}/{split} has tasks", "it has none", "Give it the data of this split, or take another"
             )
+
+    def ready(self) -> None:
+        """Ask for the keys once, so that a contest is not opened on a challenge that nobody can judge.
+
+        Raises:
+            ChallengeError: there are none.
+        """
+        try:
+            self.vault.cases([Answer(task, None) for task in self.vault.tasks])
+        except GuerdonError:
+            raise
+        except Exception as error:
+            got = f"{type(error).__name__}: {str(error)[:200]}"
+            raise ChallengeError(f"keys of {self.challenge.name}/{self.split}", got, "See guerdon check") from error
 
     @property
     def single(self) -> bool:

@@ -76,6 +76,7 @@ class Contests:
         Raises:
             HostingError: the slug is taken or not one; a phase tells more than the challenge's split allows.
             ConfigError: the challenge cannot be made.
+            ChallengeError: it has no keys for the answers of a phase.
         """
         ensure(actor, Action.CREATE_CONTEST)
         if not _SLUG.fullmatch(slug):
@@ -87,6 +88,8 @@ class Contests:
         if len({phase.name for phase in made}) < len(made):
             raise HostingError("phases with names of their own", "two have the same", "Rename one")
         rows = [self._run_row(challenge, slug, phase) for phase in made]
+        for phase in made:
+            Posed(challenge, phase.split).ready()
 
         def work(to: Writer) -> None:
             if to.rows("SELECT 1 FROM hosting_contests WHERE slug = ?", [slug]):
