@@ -3,6 +3,7 @@
 from guerdon.hosting.compared import Item, Outcome, ShownPair, Side, Standing
 from guerdon.hosting.duplicates import Duplicate
 from guerdon.hosting.errors import EditedError, HostingError, LimitError, NotAllowedError, NotFoundError
+from guerdon.hosting.forgetting import Forgotten
 from guerdon.hosting.host import Host
 from guerdon.hosting.log import Deed
 from guerdon.hosting.may import Action, may
@@ -35,6 +36,7 @@ __all__ = [
     "Deed",
     "Duplicate",
     "EditedError",
+    "Forgotten",
     "Host",
     "HostingError",
     "Item",

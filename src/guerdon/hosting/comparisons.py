@@ -30,7 +30,7 @@ class Comparisons:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._views: dict[str, View] = {}
+        self._views: dict[str, tuple[int, View]] = {}
         self._guard = threading.RLock()
 
     # ── projects ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -312,8 +312,13 @@ class Comparisons:
         return found
 
     def _view(self, project: Project) -> View:
+        """What has been read of a project, and what is new; from the beginning when choices were erased meanwhile."""
+        sql = "SELECT COALESCE(MAX(seq), 0) FROM hosting_log WHERE action = 'forget'"
         with self._guard:
-            return self._views.setdefault(project.id, View()).read(self._store, project.id)
+            erased = int(self._store.rows(sql)[0][0])
+            if project.id not in self._views or self._views[project.id][0] != erased:
+                self._views[project.id] = erased, View()
+            return self._views[project.id][1].read(self._store, project.id)
 
     def _settings(self, project: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = unpacked(

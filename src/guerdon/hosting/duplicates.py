@@ -63,7 +63,7 @@ class Duplicates:
         return sorted(pairs, key=lambda pair: (-pair.agreement, pair.first.number, pair.second.number))
 
     def _in_phase(self, contest: Contest, phase: Phase, agreement: float) -> list[Duplicate]:
-        where = f"c.id = ? AND s.phase = ? ORDER BY s.seq DESC LIMIT {NEWEST}"
+        where = f"c.id = ? AND s.phase = ? AND s.digest <> '' ORDER BY s.seq DESC LIMIT {NEWEST}"
         items = [item for item, _, _ in self._records.bare(where, phase_key(contest, phase))][::-1]
         unique: dict[str, list[Submission]] = {}
         for item in items:

@@ -11,6 +11,7 @@ from guerdon.hosting.comparisons import Comparisons
 from guerdon.hosting.contests import Contests
 from guerdon.hosting.duplicates import Duplicate, Duplicates
 from guerdon.hosting.events import Events
+from guerdon.hosting.forgetting import Forgetting
 from guerdon.hosting.log import Deed, Log
 from guerdon.hosting.people import People
 from guerdon.hosting.queue import Queue
@@ -31,6 +32,7 @@ class Host:
         submissions: what was handed in.
         queue: what is to be judged.
         comparisons: what people compare.
+        forgetting: what is kept of a person, and its end.
         ledger: where every attempt and verdict is recorded.
 
     >>> with Host.open("sqlite://") as host:
@@ -51,6 +53,7 @@ class Host:
         self._boards = Boards(self.store, self.contests, self._scores)
         self._duplicates = Duplicates(self.store, self.contests, self._records)
         self._log = Log(self.store)
+        self.forgetting = Forgetting(self.store, self.people, self._records, self._log)
         self._events = Events(self.store, self.contests)
 
     @classmethod
@@ -77,9 +80,13 @@ class Host:
         """
         return cls(Ledger.open(url, durable=durable, create=create, files=files), clock)
 
-    def board(self, contest: str, phase: str, actor: Actor) -> Board:
-        """The leaderboard of a phase as an actor may see it."""
-        return self._boards.board(contest, phase, actor)
+    def board(self, contest: str, phase: str, actor: Actor, first: int = 1, count: int | None = None) -> Board:
+        """The leaderboard of a phase as an actor may see it, or so many rows of it from one on, counted from 1."""
+        return self._boards.board(contest, phase, actor, first, count)
+
+    def board_mark(self, contest: str, phase: str, actor: Actor) -> str:
+        """What changes whenever anything does that an actor may see of a board: `Board.mark`, for little."""
+        return self._boards.mark(contest, phase, actor)
 
     def events(self, after: int, actor: Actor | None = None) -> list[Change]:
         """What has changed after a number, as far as the actor may know it."""

@@ -5,7 +5,7 @@ A person is named by id, and shown by name as long as they want to be known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class Deed:
         seq: its number; ask for those before it to see older ones.
         at: unix seconds.
         person: id of who did it.
-        name: of them now; "" if they were forgotten.
+        name: of them now; a pseudonym if they were forgotten.
         action: a verb: "invite", "reveal", "change phase", ...
         contest: slug of the contest or comparison project, or "".
         object: what it was done to: a phase's name or an id.
@@ -61,10 +61,17 @@ class Log:
         for term, value in (("l.contest = ?", pack(contest[:60])), ("l.seq < ?", before)):
             if value not in ("", None):
                 terms, values = [*terms, term], [*values, value]
-        sql = f"{_LINES} WHERE {' AND '.join(terms)} ORDER BY l.seq DESC LIMIT ?"
+        return self._lines(" AND ".join(terms), [*values, limit])
+
+    def of(self, person: str) -> list[Deed]:
+        """What one person did, for the host's own use."""
+        return self._lines("l.person = ?", [person, 1 << 31])
+
+    def _lines(self, where: str, values: Sequence[Any]) -> list[Deed]:
+        rows = self._store.rows(f"{_LINES} WHERE {where} ORDER BY l.seq DESC LIMIT ?", values)
         return [
             Deed(seq, at, who, _name(who, name), action, unpack(slug), unpack(thing), unpacked(detail) or {})
-            for seq, at, who, name, action, slug, thing, detail in self._store.rows(sql, [*values, limit])
+            for seq, at, who, name, action, slug, thing, detail in rows
         ]
 
 

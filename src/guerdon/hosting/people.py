@@ -84,12 +84,12 @@ class People:
             )
             if not to.change(sql, [person, passwords.token_hash(token), to.now]):
                 raise HostingError("an invitation that has not been used", "it is unknown, used or old", "Ask for one")
-            if to.rows("SELECT 1 FROM hosting_people WHERE key = ?", [_key(name)]):
+            if to.rows("SELECT 1 FROM hosting_people WHERE key = ?", [name_key(name)]):
                 raise HostingError("a name of your own", f"{name!r} is taken", "Choose another")
             find = "SELECT role, team FROM hosting_tokens WHERE hash = ?"
             role, team = to.rows(find, [passwords.token_hash(token)])[0]
             to.insert(
-                "people", id=person, key=_key(name), name=pack(name), role=role, password=stored, created=to.now,
+                "people", id=person, key=name_key(name), name=pack(name), role=role, password=stored, created=to.now,
                 team=_team(to, unpack(team) if team else _free_team(to, name)),
             )  # fmt: skip
             to.tell("people", "", person)
@@ -104,7 +104,7 @@ class People:
             NotAllowedError: they do not belong together; which of them is wrong is not told.
             LimitError: too many wrong ones for this name.
         """
-        key = _key(name[:200])
+        key = name_key(name[:200])
         sql = "SELECT COUNT(*) FROM hosting_tokens WHERE kind = 'wrong' AND person = ? AND created > ?"
         if self._store.rows(sql, [key, self._store.now() - TRIES_S])[0][0] >= TRIES:
             raise LimitError(
@@ -208,6 +208,13 @@ class People:
             raise NotFoundError("a person", "there is none of that id", "See the list")
         return _person(found[0])
 
+    def named(self, person: str) -> Person:
+        """A person by id or by name. For the host's own use."""
+        rows = self._store.rows(
+            "SELECT id FROM hosting_people WHERE id = ? OR key = ?", [person[:64], name_key(person)]
+        )
+        return self.get(rows[0][0] if rows else person)
+
     def find(self, actor: Actor, person: str) -> Person:
         """A person whom the actor may see: itself, or anybody for an organiser."""
         found = self.get(person)
@@ -247,14 +254,14 @@ def _person(row: Sequence[object]) -> Person:
 
 def _team(to: Writer, name: str) -> str:
     """The id of a team of this name, which is made if there is none."""
-    to.insert("teams", id=new_id(), key=_key(name), name=pack(name), created=to.now)
-    return str(to.rows("SELECT id FROM hosting_teams WHERE key = ?", [_key(name)])[0][0])
+    to.insert("teams", id=new_id(), key=name_key(name), name=pack(name), created=to.now)
+    return str(to.rows("SELECT id FROM hosting_teams WHERE key = ?", [name_key(name)])[0][0])
 
 
 def _free_team(to: Writer, name: str) -> str:
     """A name for a team of one that no other team has."""
     number, tried = 1, name
-    while to.rows("SELECT 1 FROM hosting_teams WHERE key = ?", [_key(tried)]):
+    while to.rows("SELECT 1 FROM hosting_teams WHERE key = ?", [name_key(tried)]):
         number += 1
         tried = f"{name} {number}"
     return tried
@@ -274,6 +281,6 @@ def _name(text: str, what: str) -> str:
     return name
 
 
-def _key(name: str) -> str:
+def name_key(name: str) -> str:
     """What two names that look the same to a reader share: compatibility form, case and spaces."""
     return pack(" ".join(unicodedata.normalize("NFKC", name).casefold().split()))

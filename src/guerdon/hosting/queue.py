@@ -179,6 +179,8 @@ class Queue:
             done = to.change(_FINISH, [state.value, text, counts, to.now, lease.submission, lease.token])
             if not done and to.rows(_FINISHED, [lease.submission, lease.token]):
                 return True  # it is recorded already; the answer was lost on its way
+            if not done and to.rows(_ERASED, [lease.submission]):
+                return False  # what a judge says may quote what is to be forgotten
             rows = [
                 _verdict_row(attempt, score, verdict, lease, bool(done))
                 for attempt, score in zip(attempts, verdict.scores, strict=True)
@@ -312,5 +314,6 @@ _FINISH = (
     "WHERE id = ? AND token = ? AND state = 'leased'"
 )
 _FINISHED = "SELECT 1 FROM hosting_submissions WHERE id = ? AND token = ? AND state IN ('done', 'fault')"
+_ERASED = "SELECT 1 FROM hosting_submissions WHERE id = ? AND digest = ''"
 _COUNTS = "SELECT state, COUNT(*) FROM hosting_submissions GROUP BY state"
 _QUEUED = "SELECT id, queued FROM hosting_submissions WHERE state IN ('queued', 'leased')"

@@ -203,8 +203,11 @@ class Submissions:
 
         Raises:
             LimitError: it failed on the host's side, and the team has handed in others in its place.
+            HostingError: its content was erased with its person.
         """
         item, contest, phase = self._owned(actor, submission, Action.RETRY)
+        if not item.digest:
+            raise HostingError("a submission that is still there", "its content was erased", "Hand in another")
 
         def work(to: Writer) -> None:
             free = to.rows("SELECT 1 FROM hosting_submissions WHERE id = ? AND counts = 0", [item.id])
