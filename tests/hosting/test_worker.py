@@ -48,7 +48,11 @@ def test_a_worker_judges_what_waits_and_blames_whom_it_should(host: Host) -> Non
     contents = [guess("open", 3, -7, 12), guess("open", 3, "die", 12), guess("open", "x", "x", "x"),
                 guess("open", 1, "hang", 1), guess("open", 1, "leak", 1)]  # fmt: skip
     items = [host.submissions.submit(ann, "numbers", "open", content) for content in contents]
-    assert Worker(host, "w1").run(drain=True) == 5
+    told: list[str] = []
+    assert Worker(host, "w1").run(drain=True, on_report=lambda report: told.append(str(report))) == 5
+    assert [line.split(" ", 2)[2].split(" in ")[0] for line in told] == [
+        "judged", "not judged: a fault of the judge", "refused", "refused", "not judged: a fault of the judge",
+    ]  # fmt: skip
     right, dies, wrong, hangs, leaks = [host.submissions.get(ann, item.id) for item in items]
     assert right.score is not None
     assert right.score.value == 1.0
@@ -109,7 +113,7 @@ def test_a_worker_that_is_stopped_puts_back_what_it_has(host: Host) -> None:
 
 
 def test_memory_is_limited(host: Host) -> None:
-    limits = Limits(None, None, None, memory_mb=4096)
+    limits = Limits(per_day=None, concurrent=None, memory_mb=4096)
     contest(host, Phase("open", "open", limits=limits))
     item = host.submissions.submit(ADMIN, "numbers", "open", guess("open", "memory", "memory", "memory"))
     Worker(host).run(drain=True)

@@ -45,8 +45,7 @@ def worker(
             signal.signal(each, leave)
 
         def told(report: Report) -> None:
-            where = out.clean(f"{report.contest}/{report.phase} {report.submission}")
-            say.print(f"{where} {report.outcome} ({report.seconds:.1f} s)", markup=False)
+            say.print(out.clean(report), markup=False)
 
         say.print(f"worker {out.clean(one.name)} is ready", markup=False)
         count = one.run(drain, told)

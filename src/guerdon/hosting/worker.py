@@ -25,13 +25,28 @@ AWAY_S, PATIENCE = 5.0, 60
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a worker did with a submission: "counted", "superseded", "stopped"."""
+    """What a worker did with a submission.
+
+    Args:
+        outcome: "counted", "superseded" or "stopped".
+        seconds: of judging.
+        whose: fault it was, where no score came of it: "solver", "judge" or another of `Fault.whose`.
+    """
 
     submission: str
     contest: str
     phase: str
     outcome: str
     seconds: float = 0.0
+    whose: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.contest}/{self.phase} {self.submission}"
+        if self.outcome != "counted":
+            return f"{where} {self.outcome}"
+        if not self.whose:
+            return f"{where} judged in {self.seconds:.1f} s"
+        return f"{where} {'refused' if self.whose == 'solver' else 'not judged: a fault of the ' + self.whose}"
 
 
 class Worker:
@@ -106,9 +121,10 @@ class Worker:
             except Exception as error:  # noqa: BLE001  # whatever an author's code raises is a fault, not a crash
                 text = str(error) if isinstance(error, GuerdonError) else f"{type(error).__name__}: {error}"
                 outcome = self._host.queue.fail(lease, FaultKind.JUDGE, "judge", f"the challenge: {text}")
-                return Report(lease.submission, lease.contest, lease.phase, outcome)
+                return Report(lease.submission, lease.contest, lease.phase, outcome, whose="judge")
         outcome = self._host.queue.finish(lease, verdict)
-        return Report(lease.submission, lease.contest, lease.phase, outcome, verdict.seconds)
+        whose = next((score.fault.whose for score in verdict.scores if score.fault is not None), "")
+        return Report(lease.submission, lease.contest, lease.phase, outcome, verdict.seconds, whose)
 
     @contextlib.contextmanager
     def _alive(self, lease: Lease) -> Iterator[threading.Event]:
