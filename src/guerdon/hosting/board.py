@@ -7,45 +7,23 @@ none). Aggregate: what the Ladder released to that team, and nothing finer. Seal
 from __future__ import annotations
 
 import math
+import secrets
 import threading
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from guerdon.bench.visibility import Ladder
 from guerdon.core.challenge import Visibility
+from guerdon.core.plain import digest
 from guerdon.hosting.contests import Contests
 from guerdon.hosting.errors import NotAllowedError
 from guerdon.hosting.may import Action, may
-from guerdon.hosting.people import team_names
 from guerdon.hosting.records import phase_key
-from guerdon.hosting.scores import Scores, mean
-from guerdon.hosting.store import Store
+from guerdon.hosting.scores import ASKED, Run, Scores, mean
+from guerdon.hosting.standing import Best, Line, Standing
+from guerdon.hosting.store import Store, unpack
 from guerdon.hosting.things import Actor, Board, BoardRow, Contest, Phase
 from guerdon.ledger.estimates import mean_interval
-
-
-@dataclass
-class _Known:
-    """A submission as the board needs it."""
-
-    number: int
-    id: str
-    team: str
-    cancelled: bool
-    final: bool
-    created: float
-
-
-@dataclass(frozen=True)
-class _Best:
-    """What counts for a team."""
-
-    value: float
-    low: float | None
-    high: float | None
-    number: int
-    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,12 +31,33 @@ class _View:
     """What has been read of one phase."""
 
     events: int = -1
-    known: dict[int, _Known] = field(default_factory=dict)
-    teams: dict[str, set[int]] = field(default_factory=dict)
-    means: dict[int, float | None] = field(default_factory=dict)
-    released: dict[str, list[_Best]] = field(default_factory=dict)
-    bests: dict[tuple[str, bool], _Best | None] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    shown: tuple[Visibility | None, bool] | None = None  # what may be told, by which the lines were made
+    changes: int = 0
+    team_of: dict[int, str] = field(default_factory=dict)
+    cancelled: set[int] = field(default_factory=set)
+    finals: set[int] = field(default_factory=set)
+    teams: dict[str, list[int]] = field(default_factory=dict)
+    means: dict[int, float] = field(default_factory=dict)
+    standing: Standing = field(default_factory=Standing)
+
+
+class _Names:
+    """Names of teams, which are never changed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._last = store, 0
+        self._known = {"local": "local"}
+
+    def read(self) -> set[str]:
+        """Take in the teams that are new; returns their ids."""
+        rows = self._store.rows("SELECT seq, id, name FROM hosting_teams WHERE seq > ? ORDER BY seq", [self._last])
+        self._known.update((key, unpack(name)) for _, key, name in rows)
+        self._last = rows[-1][0] if rows else self._last
+        return {key for _, key, _ in rows}
+
+    def of(self, team: str) -> str:
+        """The name of a team."""
+        return self._known.get(team, team)
 
 
 class Boards:
@@ -67,28 +66,49 @@ class Boards:
     def __init__(self, store: Store, contests: Contests, scores: Scores) -> None:
         self._store, self._contests, self._scores = store, contests, scores
         self._views: dict[tuple[str, str], _View] = {}
+        self._names = _Names(store)
+        self._life = secrets.token_hex(4)
         self._guard = threading.RLock()
 
-    def board(self, contest: str, phase: str, actor: Actor) -> Board:
-        """The leaderboard of a phase as an actor may see it.
+    def board(self, contest: str, phase: str, actor: Actor, first: int = 1, count: int | None = None) -> Board:
+        """The leaderboard of a phase as an actor may see it, or a part of it.
+
+        Args:
+            contest: slug.
+            phase: name.
+            actor: who asks.
+            first: the first row, counted from 1.
+            count: how many rows; all by default.
 
         Raises:
             NotAllowedError: the actor may see no board.
         """
+        found, where = self._seen(contest, phase, actor)
+        with self._guard:
+            view = self._view(found, where)
+            return self._cut(view, found, where, actor, first, len(view.standing) if count is None else count)
+
+    def mark(self, contest: str, phase: str, actor: Actor) -> str:
+        """What `Board.mark` of the board would be now, without the making of it.
+
+        Raises:
+            NotAllowedError: the actor may see no board.
+        """
+        found, where = self._seen(contest, phase, actor)
+        with self._guard:
+            return self._mark(self._view(found, where), found, where, actor)
+
+    def _seen(self, contest: str, phase: str, actor: Actor) -> tuple[Contest, Phase]:
         found = self._contests.get(actor, contest)
         where = found.phase(phase)
         if not may(actor, Action.SEE_BOARD, found) or where.visibility is None:
             raise NotAllowedError("somebody who takes part", "you do not", "Sign in")
-        names = team_names(self._store)
-        with self._guard:
-            view = self._view(found, where)
-            counted = {team: self._entries(view, team) for team in view.teams}
-            if where.visibility is Visibility.SEALED and not where.revealed:
-                rows = _covered(counted, names, actor)
-            else:
-                bests = {team: self._best(view, found, where, team) for team in view.teams}
-                rows = self._ranked(actor, found, where, view, bests, counted, names)
-        return Board(found.slug, where.name, where.visibility, where.revealed, rows, sum(counted.values()))
+        return found, where
+
+    def _mark(self, view: _View, contest: Contest, phase: Phase, actor: Actor) -> str:
+        """The state of the lines, and all that decides what of them this actor is told."""
+        told = (phase.visibility, phase.revealed, _tells_all(actor, phase), may(actor, Action.RUN_CONTEST, contest))
+        return digest(self._life, *phase_key(contest, phase), view.changes, contest.slug, *map(str, told), actor.team)
 
     # ── keeping up ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,128 +120,173 @@ class Boards:
         if newest > view.events:
             touched = self._read_submissions(view, key)
             view.events = newest
-        posed = self._contests.posed(contest, phase)
         run = self._scores.read(phase.run)
-        fresh = [step for step in run.changed if step in view.known]
-        run.changed.difference_update(fresh)
-        for step in fresh:
-            values = self._scores.values_now(run, step, len(posed.vault.tasks), posed.floor)
-            view.means[step] = None if values is None else mean(values)
-        for team in {view.known[step].team for step in [*fresh, *touched]}:
-            view.released.pop(team, None)
-            view.counts.pop(team, None)
-            for revealed in (False, True):
-                view.bests.pop((team, revealed), None)
+        if run.changed:
+            touched |= self._read_means(view, run, contest, phase)
+        teams = {view.team_of[number] for number in touched} | self._names.read()
+        if view.shown != (phase.visibility, phase.revealed):
+            view.shown, teams = (phase.visibility, phase.revealed), set(view.teams)
+        if teams := teams & view.teams.keys():
+            lines = self._lines(view, run, contest, phase, teams)
+            view.standing.take(lines, list(teams - {line.team for line in lines}))
+            view.changes += 1
         return view
 
     def _read_submissions(self, view: _View, key: tuple[str, str]) -> set[int]:
         """Rows that are new or have changed; all of them the first time."""
-        where, values = "s.contest = ? AND s.phase = ?", [*key]
-        if view.events >= 0:
-            where += " AND s.id IN (SELECT object FROM hosting_events WHERE seq > ? AND kind = 'submission')"
-            values = [*values, view.events]  # type: ignore[list-item]
-        sql = f"SELECT s.number, s.id, s.team, s.state, s.final, s.created FROM hosting_submissions s WHERE {where}"
-        rows = self._store.rows(sql, values)
-        for number, name, team, state, final, created in rows:
-            view.known[number] = _Known(number, name, team, state == "cancelled", bool(final), created)
-            view.teams.setdefault(team, set()).add(number)
+        rows = self._store.rows(_ALL, key) if view.events < 0 else self._store.rows(_CHANGED, [view.events, *key])
+        for number, team, state, final in rows:
+            if number not in view.team_of:
+                mine = view.teams.setdefault(team, [])
+                mine.append(number)
+                view.team_of[number] = team if len(mine) == 1 else view.team_of[mine[0]]  # one text for all
+            _note(view.cancelled, number, state == "cancelled")
+            _note(view.finals, number, bool(final))
         return {row[0] for row in rows}
+
+    def _read_means(self, view: _View, run: Run, contest: Contest, phase: Phase) -> set[int]:
+        """Means of the submissions whose verdicts are new."""
+        posed = self._contests.posed(contest, phase)
+        fresh = {step for step in list(run.changed) if step in view.team_of}  # others may be adding to it
+        run.changed.difference_update(fresh)
+        count, floor = len(posed.vault.tasks), posed.floor
+        for step in fresh:
+            values = self._scores.values_now(run, step, count, floor)
+            if values is None:
+                view.means.pop(step, None)
+            else:
+                view.means[step] = values[0] if count == 1 else mean(values)
+        return fresh
 
     # ── what counts ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _standing(self, view: _View, numbers: Iterable[int]) -> list[_Known]:
-        """A team's submissions that have a verdict and were not withdrawn, oldest first."""
-        return [
-            view.known[number]
-            for number in sorted(numbers)
-            if not view.known[number].cancelled and view.means.get(number) is not None
-        ]
+    def _lines(self, view: _View, run: Run, contest: Contest, phase: Phase, teams: Iterable[str]) -> list[Line]:
+        counting = {team: _judged(view, team) for team in teams}
+        bests: dict[str, Best] = {}
+        if phase.visibility is Visibility.AGGREGATE and not phase.revealed:
+            ladders = {team: self._ladder(view, run, contest, phase, team) for team in counting}
+            bests = {team: released[-1] for team, released in ladders.items() if released}
+        elif phase.visibility is Visibility.OPEN or phase.revealed:
+            bests = self._exact(view, run, contest, phase, counting)
+        about = self._about(contest, phase, [best.number for best in bests.values()])
+        for team, best in bests.items():
+            submission, at = about[best.number]
+            bests[team] = replace(best, submission=submission, at=at)
+        made = (Line(team, self._names.of(team), len(own), bests.get(team)) for team, own in counting.items())
+        return [line for line in made if line.entries or view.shown == (Visibility.SEALED, False) or line.best]
 
-    def _entries(self, view: _View, team: str) -> int:
-        """How many submissions of a team stand."""
-        if team not in view.counts:
-            view.counts[team] = len(self._standing(view, view.teams[team]))
-        return view.counts[team]
-
-    def _best(self, view: _View, contest: Contest, phase: Phase, team: str) -> _Best | None:
-        key = (team, phase.revealed)
-        if key not in view.bests:
-            if phase.visibility is Visibility.AGGREGATE and not phase.revealed:
-                shown = [each for each in self._ladder(view, contest, phase, team) if _stands(view, each)]
-                view.bests[key] = shown[-1] if shown else None
-            else:
-                standing = _eligible(self._standing(view, view.teams[team]), phase)
-                view.bests[key] = self._exact(contest, phase, view, standing)
-        return view.bests[key]
-
-    def _exact(self, contest: Contest, phase: Phase, view: _View, standing: Sequence[_Known]) -> _Best | None:
-        if not standing:
-            return None
-        top = max(standing, key=lambda each: (view.means[each.number] or 0.0, -each.number))
+    def _exact(
+        self, view: _View, run: Run, contest: Contest, phase: Phase, counting: Mapping[str, Sequence[int]]
+    ) -> dict[str, Best]:
         posed = self._contests.posed(contest, phase)
-        shown = self._scores.shown(phase.run, top.number, len(posed.vault.tasks), posed.floor)
-        return None if shown is None else _Best(shown.value, shown.low, shown.high, top.number, shown.parts)
+        tops = {
+            team: max(own, key=lambda number: (view.means[number], -number))
+            for team, all_ in counting.items()
+            if (own := _eligible(view, all_, phase))
+        }
+        shown = self._scores.all_shown(run, list(tops.values()), len(posed.vault.tasks), posed.floor)
+        return {
+            team: Best(found.value, found.low, found.high, number, found.parts)
+            for team, number in tops.items()
+            if (found := shown.get(number)) is not None
+        }
 
-    def _ladder(self, view: _View, contest: Contest, phase: Phase, team: str) -> list[_Best]:
-        """What was released to a team, in order: withdrawn submissions too, since what is known stays known."""
-        if team not in view.released:
-            posed = self._contests.posed(contest, phase)
-            run, count = self._scores.read(phase.run), len(posed.vault.tasks)
-            steps = sorted((run.order[n], n) for n in view.teams[team] if view.means.get(n) is not None)
-            submitted = [(n, self._scores.values_now(run, n, count, posed.floor) or []) for _, n in steps]
-            climb = _climb_single if count == 1 else _climb
-            view.released[team] = climb(submitted, phase.step or 0.0)
-        return view.released[team]
+    def _ladder(self, view: _View, run: Run, contest: Contest, phase: Phase, team: str) -> list[Best]:
+        """What was released to a team and stands, in order: what withdrawn submissions made known stays known."""
+        posed = self._contests.posed(contest, phase)
+        count = len(posed.vault.tasks)
+        steps = sorted((run.order[n], n) for n in view.teams[team] if n in view.means)
+        submitted = [(n, self._scores.values_now(run, n, count, posed.floor) or []) for _, n in steps]
+        climb = _climb_single if count == 1 else _climb
+        return [best for best in climb(submitted, phase.step or 0.0) if best.number not in view.cancelled]
 
-    # ── ranks ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def _about(self, contest: Contest, phase: Phase, numbers: Sequence[int]) -> dict[int, tuple[str, float]]:
+        """Ids and times of submissions."""
+        found: dict[int, tuple[str, float]] = {}
+        for first in range(0, len(numbers), ASKED):
+            some = numbers[first : first + ASKED]
+            sql = _ABOUT.format(", ".join("?" * len(some)))
+            found.update((n, (name, at)) for n, name, at in self._store.rows(sql, [*phase_key(contest, phase), *some]))
+        return found
 
-    def _ranked(
-        self, actor: Actor, contest: Contest, phase: Phase, view: _View, bests: dict[str, _Best | None],
-        counted: dict[str, int], names: dict[str, str],
-    ) -> list[BoardRow]:  # fmt: skip
-        exact = may(actor, Action.SEE_SCORES, phase) and (phase.visibility is Visibility.OPEN or phase.revealed)
-        told = {team: best for team, best in bests.items() if best is not None}
-        order = sorted(told, key=lambda team: (-told[team].value, told[team].number))
-        lows = sorted(best.low for best in told.values() if best.low is not None)
-        rows: list[BoardRow] = []
-        for team in order:
-            best, known = told[team], view.known[told[team].number]
-            end = best.value if best.high is None else best.high
-            own = team == actor.team and bool(team)
-            rows.append(
+    # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _cut(self, view: _View, contest: Contest, phase: Phase, actor: Actor, first: int, count: int) -> Board:
+        assert phase.visibility is not None
+        standing, start = view.standing, max(first - 1, 0)
+        places = range(start, min(start + max(count, 0), len(standing)))
+        rows = self._rows(view, contest, phase, actor, places)
+        own = standing.place(actor.team) if actor.team else None
+        return Board(
+            contest=contest.slug,
+            phase=phase.name,
+            visibility=phase.visibility,
+            revealed=phase.revealed,
+            rows=rows,
+            judged=standing.judged,
+            first=start + 1,
+            count=len(standing),
+            own=None if own is None else self._rows(view, contest, phase, actor, range(own, own + 1))[0],
+            mark=self._mark(view, contest, phase, actor),
+        )
+
+    def _rows(self, view: _View, contest: Contest, phase: Phase, actor: Actor, places: range) -> list[BoardRow]:
+        standing, exact = view.standing, _tells_all(actor, phase)
+        organises = may(actor, Action.RUN_CONTEST, contest)
+        made: list[BoardRow] = []
+        for place, line in zip(places, standing.cut(places.start, len(places)), strict=True):
+            own, best = line.team == actor.team and bool(line.team), line.best
+            if best is None:
+                made.append(BoardRow(None, None, line.team, line.name, None, None, None, line.entries, None, own=own))
+                continue
+            group, tied = standing.group(place)
+            made.append(
                 BoardRow(
-                    rank=1 + len(lows) - bisect_right(lows, end),
-                    group=None,
-                    team=team,
-                    team_name=names.get(team, team),
+                    rank=standing.rank(line),
+                    group=group,
+                    team=line.team,
+                    team_name=line.name,
                     value=best.value,
                     low=best.low,
                     high=best.high,
-                    entries=counted[team],
-                    at=known.created,
-                    submission=known.id if own or may(actor, Action.RUN_CONTEST, contest) else "",
+                    entries=line.entries,
+                    at=best.at,
+                    submission=best.submission if own or organises else "",
                     own=own,
+                    tied=tied,
                     parts=best.parts if exact else {},
                 )
             )
-        left = {team: counted[team] for team in counted if team not in told and counted[team]}
-        return [*_grouped(rows), *_covered(left, names, actor)]
+        return made
 
 
-def _eligible(standing: Sequence[_Known], phase: Phase) -> Sequence[_Known]:
+def _tells_all(actor: Actor, phase: Phase) -> bool:
+    """Whether an actor is told the parts of scores too."""
+    return may(actor, Action.SEE_SCORES, phase) and (phase.visibility is Visibility.OPEN or phase.revealed)
+
+
+def _note(those: set[int], number: int, holds: bool) -> None:
+    if holds:
+        those.add(number)
+    else:
+        those.discard(number)
+
+
+def _judged(view: _View, team: str) -> list[int]:
+    """A team's submissions that have a verdict and were not withdrawn, oldest first."""
+    return sorted(n for n in view.teams[team] if n in view.means and n not in view.cancelled)
+
+
+def _eligible(view: _View, judged: Sequence[int], phase: Phase) -> Sequence[int]:
     """On a sealed split what the team chose counts, or its newest: the best of many would be luck that nobody saw."""
     if phase.visibility is not Visibility.SEALED:
-        return standing
-    return [each for each in standing if each.final] or standing[-1:]
+        return judged
+    return [number for number in judged if number in view.finals] or judged[-1:]
 
 
-def _stands(view: _View, best: _Best) -> bool:
-    return not view.known[best.number].cancelled
-
-
-def _climb(submitted: Sequence[tuple[int, list[float]]], step: float) -> list[_Best]:
+def _climb(submitted: Sequence[tuple[int, list[float]]], step: float) -> list[Best]:
     """The parameter-free Ladder over items (Blum & Hardt, arXiv 1502.04585): values and ends rounded to 1/n."""
-    ladder, found = Ladder(), list[_Best]()
+    ladder, found = Ladder(), list[Best]()
     for number, values in submitted:
         after = ladder.submit(values)
         if after is not ladder and after.shown is not None:
@@ -230,18 +295,18 @@ def _climb(submitted: Sequence[tuple[int, list[float]]], step: float) -> list[_B
             low, high = (
                 (None, None) if interval is None else (_floor(interval[0] * n) / n, -_floor(-interval[1] * n) / n)
             )
-            found.append(_Best(after.shown, low, high, number))
+            found.append(Best(after.shown, low, high, number))
         ladder = after
     return found
 
 
-def _climb_single(submitted: Sequence[tuple[int, list[float]]], step: float) -> list[_Best]:
+def _climb_single(submitted: Sequence[tuple[int, list[float]]], step: float) -> list[Best]:
     """The Ladder with a fixed step, for a score that is one number: released if better by more, rounded to it."""
-    best, found = -math.inf, list[_Best]()
+    best, found = -math.inf, list[Best]()
     for number, (value,) in submitted:
         if value > best + step:
             best = round(value / step) * step if step else value
-            found.append(_Best(round(best, 12), None, None, number))
+            found.append(Best(round(best, 12), None, None, number))
     return found
 
 
@@ -249,28 +314,10 @@ def _floor(value: float) -> int:
     return math.floor(value + 1e-9)
 
 
-def _grouped(rows: Sequence[BoardRow]) -> list[BoardRow]:
-    """Number the groups of rows that cannot be told apart from the first of each."""
-    made: list[BoardRow] = []
-    group, first = 0, None
-    for row in rows:
-        if first is None or not _overlaps(first, row):
-            group, first = group + 1, row
-        made.append(replace(row, group=group))
-    return made
-
-
-def _overlaps(first: BoardRow, row: BoardRow) -> bool:
-    if first.value == row.value:
-        return True
-    low, high = first.low, row.high
-    return low is not None and high is not None and high >= low
-
-
-def _covered(counted: dict[str, int], names: dict[str, str], actor: Actor) -> list[BoardRow]:
-    """Rows that tell who takes part and how often, and nothing that scores decide: not even the order."""
-    rows = [
-        BoardRow(None, None, team, names.get(team, team), None, None, None, count, None, own=team == actor.team)
-        for team, count in counted.items()
-    ]
-    return sorted(rows, key=lambda row: (row.team_name, row.team))
+_ALL = "SELECT number, team, state, final FROM hosting_submissions WHERE contest = ? AND phase = ? ORDER BY number"
+_CHANGED = (  # the changes first, whatever a planner thinks: they are few, while the submissions of a phase are many
+    "SELECT s.number, s.team, s.state, s.final FROM (SELECT DISTINCT object FROM hosting_events WHERE seq > ? "
+    "AND kind = 'submission') e CROSS JOIN hosting_submissions s WHERE s.id = e.object AND s.contest = ? "
+    "AND s.phase = ? ORDER BY s.number"
+)
+_ABOUT = "SELECT number, id, created FROM hosting_submissions WHERE contest = ? AND phase = ? AND number IN ({})"

@@ -238,12 +238,6 @@ class People:
         self._store.write(work)
 
 
-def team_names(store: Store) -> dict[str, str]:
-    """Names of all teams by id."""
-    names = {row[0]: unpack(row[1]) for row in store.rows("SELECT id, name FROM hosting_teams")}
-    return {**names, "local": "local"}
-
-
 def _person(row: Sequence[object]) -> Person:
     person, name, role, team, team_name, created, disabled = row
     return Person(

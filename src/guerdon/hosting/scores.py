@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from guerdon.hosting.store import Store
@@ -16,7 +16,9 @@ from guerdon.ledger.codec import loads, pack, unpack
 from guerdon.ledger.estimates import mean_interval
 
 PAGE = 100_000
-Item = tuple[float | None, str | None]
+ASKED = 500
+"""So many submissions are asked for in one query."""
+Item = float | str
 """A value, or whose fault it is that there is none."""
 
 
@@ -26,7 +28,7 @@ class Run:
 
     seq: int
     last: int = 0
-    items: dict[int, dict[int, Item]] = field(default_factory=dict)
+    items: dict[int, Item | dict[int, Item]] = field(default_factory=dict)  # bare where there is but place 0
     order: dict[int, int] = field(default_factory=dict)  # step to the first verdict's place in the ledger
     changed: set[int] = field(default_factory=set)
 
@@ -55,7 +57,7 @@ class Scores:
         """Take in a page of verdicts of any run; returns how far it goes."""
         until = min(known.last + PAGE, newest)
         for seq, step, place, value, whose in self._store.rows(_NEW, [known.last, until, known.seq]):
-            known.items.setdefault(step, {})[place] = (value, whose)
+            _put(known.items, step, place, (whose or "") if value is None else value)
             known.order.setdefault(step, seq)
             known.changed.add(step)
         return until
@@ -66,39 +68,68 @@ class Scores:
 
     def values_now(self, run: Run, step: int, count: int, floor: float) -> list[float] | None:
         """As `values`, of what has been read already."""
-        return items_to_values(run.items.get(step, {}), count, floor)
+        found = run.items.get(step, {})
+        if count == 1 and isinstance(found, float):
+            return [found]
+        return items_to_values(found if isinstance(found, dict) else {0: found}, count, floor)
 
     def shown(self, run: str, step: int, count: int, floor: float) -> Shown | None:
         """A submission's score with its interval and parts."""
-        values = self.values(run, step, count, floor)
-        if values is None:
-            return None
-        if count > 1:
-            mean, interval = mean_interval(values)
-            return Shown(mean, *(interval or (None, None)))
-        parts = self.parts(run, step)
-        return Shown(values[0], *interval_of(values[0], parts), parts)
+        return self.all_shown(self.read(run), [step], count, floor).get(step)
 
-    def parts(self, run: str, step: int) -> dict[str, float]:
-        """The named components of the score of a submission that is one item."""
-        rows = self._store.rows(_SCORE, [self.read(run).seq, step])
-        found = loads(rows[0][0]).get("parts", {}) if rows else {}
-        return {str(name): float(value) for name, value in found.items()}
+    def all_shown(self, run: Run, steps: Sequence[int], count: int, floor: float) -> dict[int, Shown]:
+        """As `shown`, of several submissions by number, and of what has been read already."""
+        values = {step: self.values_now(run, step, count, floor) for step in steps}
+        known = {step: found for step, found in values.items() if found is not None}
+        if count > 1:
+            return {step: _mean_shown(found) for step, found in known.items()}
+        parts = self._parts(run, list(known))
+        return {
+            step: Shown(value, *interval_of(value, parts.get(step, {})), parts.get(step, {}))
+            for step, (value,) in known.items()
+        }
+
+    def _parts(self, run: Run, steps: Sequence[int]) -> dict[int, dict[str, float]]:
+        """The named components of the scores of submissions that are one item."""
+        found: dict[int, dict[str, float]] = {}
+        for first in range(0, len(steps), ASKED):
+            some = steps[first : first + ASKED]
+            sql = _SCORES.format(", ".join("?" * len(some)))
+            for step, document in self._store.rows(sql, [run.seq, *some]):
+                parts = {} if document == "{}" else loads(document).get("parts", {})
+                found[step] = {str(name): float(value) for name, value in parts.items()}
+        return found
 
     def attempts(self, run: str, step: int) -> tuple[str, ...]:
         """Ids of a submission's attempts."""
         return tuple(unpack(row[0]) for row in self._store.rows(_ATTEMPTS, [self.read(run).seq, step]))
 
 
-def items_to_values(items: dict[int, Item], count: int, floor: float) -> list[float] | None:
+def _put(items: dict[int, Item | dict[int, Item]], step: int, place: int, item: Item) -> None:
+    kept = items.get(step)
+    if isinstance(kept, dict):
+        kept[place] = item
+    elif place == 0:
+        items[step] = item
+    else:
+        items[step] = {place: item} if kept is None else {0: kept, place: item}
+
+
+def _mean_shown(values: Sequence[float]) -> Shown:
+    average, interval = mean_interval(values)
+    return Shown(average, *(interval or (None, None)))
+
+
+def items_to_values(items: Mapping[int, Item], count: int, floor: float) -> list[float] | None:
     """Values in the order of the tasks: the floor where the entrant's own answer failed; `None` if one is not known
     for another reason, or all failed.
     """
-    if len(items) < count or any(value is None and whose != "solver" for value, whose in items.values()):
+    if len(items) < count or any(isinstance(item, str) and item != "solver" for item in items.values()):
         return None
-    if all(value is None for value, _ in items.values()):
+    if all(isinstance(item, str) for item in items.values()):
         return None
-    return [floor if items[place][0] is None else float(items[place][0] or 0.0) for place in range(count)]
+    found = [items[place] for place in range(count)]
+    return [floor if isinstance(item, str) else float(item) for item in found]
 
 
 def interval_of(value: float, parts: dict[str, float]) -> tuple[float | None, float | None]:
@@ -119,8 +150,8 @@ _NEW = (  # the inner query first, whatever a planner thinks: it is short, while
     f"WHERE seq > ? AND seq <= ? AND superseded = 0 ORDER BY seq LIMIT {PAGE}) v "
     "JOIN attempts a ON a.seq = v.attempt WHERE a.run = ? ORDER BY v.seq"
 )
-_SCORE = (
-    "SELECT v.score FROM verdicts v JOIN attempts a ON a.seq = v.attempt "
-    "WHERE a.run = ? AND a.step = ? AND v.superseded = 0 ORDER BY v.seq DESC LIMIT 1"
+_SCORES = (  # the newest comes last
+    "SELECT a.step, v.score FROM attempts a JOIN verdicts v ON v.attempt = a.seq "
+    "WHERE a.run = ? AND a.step IN ({}) AND v.superseded = 0 ORDER BY v.seq"
 )
 _ATTEMPTS = "SELECT id FROM attempts WHERE run = ? AND step = ? ORDER BY place"

@@ -317,6 +317,7 @@ class BoardRow:
         at: unix seconds of the submission that counts; `None` where nothing may be told.
         submission: id of it, for those who may see it.
         own: whether it is the asker's.
+        tied: whether others are in its group.
         parts: named components of the score, on open or revealed splits.
     """
 
@@ -331,12 +332,13 @@ class BoardRow:
     at: float | None
     submission: str = ""
     own: bool = False
+    tied: bool = False
     parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A leaderboard.
+    """A leaderboard, or a part of it.
 
     Args:
         contest: slug.
@@ -345,6 +347,10 @@ class Board:
         revealed: whether exact scores are shown.
         rows: best first; by name where nothing may be told.
         judged: how many submissions have a verdict.
+        first: the place of the first of these rows on the board, from 1.
+        count: how many rows the board has.
+        own: the row of the asker's team, wherever it is.
+        mark: changes whenever anything does that the asker may see of the board.
     """
 
     contest: str
@@ -353,6 +359,10 @@ class Board:
     revealed: bool
     rows: Sequence[BoardRow]
     judged: int
+    first: int = 1
+    count: int = 0
+    own: BoardRow | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,27 +256,39 @@ def execute(connection: Connection, sql: str, rows: Sequence[Any] | None = None)
 
     SQLAlchemy's bookkeeping of a statement costs more than writing a row; its errors are kept.
     """
-    raw: Any = connection.connection.driver_connection
-    dialect = connection.dialect
-    cursor = raw.cursor()
-    try:
+
+    def run(cursor: Any) -> None:
         if rows is None:
             cursor.execute(sql)
         elif len(rows) == 1:
             cursor.execute(sql, rows[0])
         else:
             cursor.executemany(sql, rows)
+
+    _with_cursor(connection, sql, run)
+
+
+def query(connection: Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    """All rows of a query, as plain tuples; `?` marks its values on either data base."""
+    if connection.dialect.name == "postgresql" and values:
+        sql = sql.replace("%", "%%").replace("?", "%s")
+
+    def run(cursor: Any) -> list[Any]:
+        cursor.execute(*((sql, tuple(values)) if values else (sql,)))
+        return cursor.fetchall() if cursor.description else []
+
+    return _with_cursor(connection, sql, run)
+
+
+def _with_cursor(connection: Connection, sql: str, run: Callable[[Any], Result]) -> Result:
+    raw: Any = connection.connection.driver_connection
+    dialect = connection.dialect
+    cursor = raw.cursor()
+    try:
+        return run(cursor)
     except dialect.dbapi.Error as error:  # type: ignore[union-attr]
         gone = dialect.is_disconnect(error, raw, cursor)
         base: Any = dialect.dbapi.Error  # type: ignore[union-attr]
         raise DBAPIError.instance(sql, None, error, base, connection_invalidated=gone, dialect=dialect) from error
     finally:
         cursor.close()
-
-
-def query(connection: Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-    """All rows of a query, as plain tuples; `?` marks its values on either data base."""
-    if connection.dialect.name == "postgresql":
-        sql = sql.replace("%", "%%").replace("?", "%s") if values else sql
-    result = connection.exec_driver_sql(sql, tuple(values)) if values else connection.exec_driver_sql(sql)
-    return [tuple(row) for row in result.fetchall()]
