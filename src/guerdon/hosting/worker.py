@@ -123,7 +123,7 @@ class Worker:
                 outcome = self._host.queue.fail(lease, FaultKind.JUDGE, "judge", f"the challenge: {text}")
                 return Report(lease.submission, lease.contest, lease.phase, outcome, whose="judge")
         outcome = self._host.queue.finish(lease, verdict)
-        whose = next((score.fault.whose for score in verdict.scores if score.fault is not None), "")
+        whose: str = next((score.fault.whose or "host" for score in verdict.scores if score.fault is not None), "")
         return Report(lease.submission, lease.contest, lease.phase, outcome, verdict.seconds, whose)
 
     @contextlib.contextmanager
