@@ -12,11 +12,12 @@ from typing import Any
 from markupsafe import Markup
 
 from guerdon.core.errors import GuerdonError
-from guerdon.hosting import Action, HostingError, Item, Project, ShownPair, Standing, may
-from guerdon.hosting.files import read_json_lines
+from guerdon.hosting import Action, HostingError, Project, ShownPair, Standing, may
+from guerdon.hosting.files import Intake
 from guerdon.hosting.may import ensure
 from guerdon.report import text
 from guerdon.report.svg import Bar, intervals
+from guerdon.web import items
 from guerdon.web.visit import Page, Visit, status_of
 
 AHEAD = 4
@@ -25,7 +26,6 @@ LETTERS = 50_000
 """Characters of one side that are shown."""
 RATED = 12
 """So many systems are drawn."""
-MOST = 512 << 20
 MEDIA = ("image/png", "image/jpeg", "image/webp", "image/gif", "video/mp4", "video/webm")
 """What is shown as a picture or clip; anything else is not shown."""
 KEYS = (
@@ -47,35 +47,60 @@ def projects(visit: Visit) -> Any:
 
 
 def create(visit: Visit) -> Any:
-    """Open a project with the items of a JSON Lines file."""
+    """Open a project with the items of a file."""
     comparisons = visit.desk.host.comparisons
     ensure(visit.actor, Action.CREATE_PROJECT)
     try:
-        file = visit.files.get("items")
-        if file is None:
-            raise HostingError("a file of items", "there is none", "Choose a .jsonl file")
-        file.file.seek(0)
-        found = [_item(row, number) for number, row in enumerate(read_json_lines(file.file.read()), 1)]
+        found = _read(visit)
         slug = visit.text("slug", 60)
         question = visit.text("question", 500) or "Which is better?"
         made = comparisons.create(visit.actor, slug, visit.text("title") or slug, question)
-        comparisons.add(visit.actor, made.slug, found)
+        items.add(visit.desk.host, visit.actor, made.slug, found)
     except GuerdonError as error:
         return visit.page(
             "comparisons.html.jinja", status_of(error), title="Comparisons", error=error, makes=True,
             projects=comparisons.list(visit.actor),
         )  # fmt: skip
-    return visit.go(f"/compare/{made.slug}/standing", "created")
+    return visit.go(f"/compare/{made.slug}/standing", "project")
 
 
-def _item(row: Any, number: int) -> Item:
-    if not isinstance(row, dict) or "content" not in row:
-        raise HostingError('objects with "content"', f"line {number} is not one", "See the example")
-    words = {name: row.get(name, "") for name in ("prompt", "system", "group")}
-    wrong = next((name for name, value in words.items() if not isinstance(value, str)), None)
-    if wrong:
-        raise HostingError(f"{wrong} is a text", f"line {number} has another", "Correct it")
-    return Item(str(row.get("id", number)), row["content"], **words)
+def _read(visit: Visit) -> items.Read:
+    """The items that were handed in."""
+    file = visit.files.get("items")
+    if file is None:
+        raise HostingError("a file of items", "there is none", "Choose a .jsonl file, or a .zip with one")
+    with Intake(items.MOST, "a file of items") as intake:
+        file.file.seek(0)
+        while piece := file.file.read(1 << 20):
+            intake.add(piece)
+        return items.read(visit.desk.host, intake.path())
+
+
+def more(visit: Visit) -> Any:
+    """Add items and gold questions of a file to a project."""
+    project = _run(visit)
+    try:
+        new = items.add(visit.desk.host, visit.actor, project.slug, _read(visit))
+    except GuerdonError as error:
+        return _standing_page(visit, project, error)
+    return visit.go(f"/compare/{project.slug}/standing", "added" if new else "known")
+
+
+def gold(visit: Visit) -> Any:
+    """Add one gold question."""
+    project = _run(visit)
+    add = visit.desk.host.comparisons.add_gold
+    try:
+        add(visit.actor, project.slug, visit.text("first"), visit.text("second"), visit.text("outcome", 20))
+    except GuerdonError as error:
+        return _standing_page(visit, project, error)
+    return visit.go(f"/compare/{project.slug}/standing", "gold")
+
+
+def _run(visit: Visit) -> Project:
+    project = _project(visit)
+    ensure(visit.actor, Action.RUN_PROJECT, project)
+    return project
 
 
 def compare(visit: Visit) -> Any:
@@ -182,13 +207,16 @@ def media(visit: Visit) -> Any:
 
 
 def standing(visit: Visit) -> Any:
-    """Ratings, agreement, annotators."""
-    project = _project(visit)
-    ensure(visit.actor, Action.RUN_PROJECT, project)
+    """Ratings, agreement, annotators; for organisers more items and gold questions."""
+    return _standing_page(visit, _run(visit))
+
+
+def _standing_page(visit: Visit, project: Project, error: GuerdonError | None = None) -> Any:
     found = _standing(visit, project)
     return visit.page(
-        "standing.html.jinja", title=project.title, project=project, standing=found, drawing=drawing(found)
-    )
+        "standing.html.jinja", status_of(error) if error else 200, title=project.title, project=project, error=error,
+        standing=found, drawing=drawing(found), form=visit.form,
+    )  # fmt: skip
 
 
 def drawing(found: Standing) -> Markup | None:
@@ -226,7 +254,13 @@ def export(visit: Visit) -> Any:
 def most(visit: Visit) -> int:
     """As much as an organiser may send."""
     ensure(visit.actor, Action.CREATE_PROJECT)
-    return MOST
+    return items.MOST
+
+
+def more_most(visit: Visit) -> int:
+    """As much as an organiser may add to a project."""
+    _run(visit)
+    return items.MOST
 
 
 PAGES = [
@@ -236,6 +270,8 @@ PAGES = [
     Page("/compare/{slug}/pairs", get=pairs),
     Page("/compare/{slug}/undo", post=undo),
     Page("/compare/{slug}/standing", get=standing),
+    Page("/compare/{slug}/items", post=more, most=more_most),
+    Page("/compare/{slug}/gold", post=gold),
     Page("/compare/{slug}/export", get=export),
 ]
 """Addresses of comparisons."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -34,7 +35,11 @@ HEADERS = {
 }
 SMALL = 1 << 20
 """Bytes of a body that is not a submission or a file."""
-_UPLOADS = re.compile(r"/compare|/challenges/new|/challenges/[a-z0-9-]+/submit|/api/v1/contests/[a-z0-9-]+/submissions")
+SLOWEST = 1000
+"""Bytes a second that a body must come with on average, after the first minute."""
+_UPLOADS = re.compile(
+    r"/compare(/[a-z0-9-]+/items)?|/challenges/new|/challenges/[a-z0-9-]+/submit|/api/v1/contests/[a-z0-9-]+/submissions"
+)
 _STRANGE = re.compile(rb"%00|%2e|%2f|%5c|%25|\\|//|/\.\.?(/|$)|;", re.IGNORECASE)
 _METHODS = ("GET", "HEAD", "POST")
 
@@ -118,17 +123,20 @@ class Guard:
             raise RefusedError(400, "Content-Length is not a number.")
         if int(length) > most:
             raise RefusedError(413, f"Too large: at most {most:,} bytes are taken here.")
-        seen, over = 0, False
+        seen, over, began = 0, False, time.monotonic()
+        patience = self._settings.chunk_s
 
         async def counted() -> Message:
             nonlocal seen, over
             if over:
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), self._settings.chunk_s)
+                message = await asyncio.wait_for(receive(), patience)
             except TimeoutError:
                 raise RefusedError(408, "Nothing came for too long.") from None
             seen += len(message.get("body", b""))
+            if time.monotonic() - began > 3 * patience + seen / SLOWEST:
+                raise RefusedError(408, "It came too slowly.")
             over = message["type"] != "http.request" or not message.get("more_body", False)
             if seen > most:
                 raise RefusedError(413, f"Too large: at most {most:,} bytes are taken here.")

@@ -38,6 +38,10 @@ SAID = {
     "disabled": "Shut out. What they have done stays.",
     "enabled": "Let in again.",
     "undone": "Undone.",
+    "project": "The project is open.",
+    "added": "The items are added.",
+    "known": "All of these items were there already.",
+    "gold": "A gold question is added.",
 }
 """What a page may say after a change. Addresses carry the word only, so that no link puts text into our mouth."""
 log = logging.getLogger("guerdon.web")
