@@ -142,9 +142,18 @@ def test_no_label_of_a_model_is_a_category() -> None:
 def test_not_more_than_the_limit_is_kept() -> None:
     def many(pictures: Any) -> Any:
         n = 400
-        corners = np.stack([np.zeros(n), np.zeros(n), np.arange(1, n + 1), np.ones(n)], 1)
+        corners = np.stack([np.zeros(n), np.zeros(n), np.linspace(1, 48, n), np.ones(n)], 1)
         return [Found(corners, np.zeros(n, int), np.linspace(0.1, 1, n)) for _ in pictures]
 
     rows = list(runners.detections(many, [({"id": 1}, pictures()[0])]))
     assert len(rows) == 300
     assert rows[0]["score"] == 1.0
+
+
+def test_what_rounding_makes_alike_is_written_once() -> None:
+    def near(pictures: Any) -> Any:
+        corners = np.array([[1.0, 1, 5, 5], [1.001, 1, 5, 5], [1.0, 1, 5, 5], [2, 2, 2.001, 9]])
+        return [Found(corners, np.array([0, 0, 1, 0]), np.array([0.5, 0.6, 0.7, 0.8])) for _ in pictures]
+
+    rows = list(runners.detections(near, [({"id": 1}, pictures()[0])]))
+    assert [(row["category_id"], row["score"]) for row in rows] == [(1, 0.7), (0, 0.6)]

@@ -30,5 +30,6 @@ CARD = Card(
         ("tiny-detector", f"{_HERE}.solvers:TinyDetector"),
         ("detr", f"{_HERE}.solvers:Detr"),
         ("owl-vit", f"{_HERE}.solvers:OwlViT"),
+        ("grounding-dino", f"{_HERE}.solvers:GroundingDino"),
     ),
 )

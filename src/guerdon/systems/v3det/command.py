@@ -4,7 +4,7 @@ python -m guerdon.systems.v3det check RESULTS --labels LABELS
 python -m guerdon.systems.v3det score RESULTS --labels LABELS [--tree TREE] [--resamples 1000]
 python -m guerdon.systems.v3det compare ONE TWO --labels LABELS [--tree TREE]
 python -m guerdon.systems.v3det base-only TRAIN --out BASE
-python -m guerdon.systems.v3det detect MODEL --kind detr|owl-vit --labels INFO --root FOLDER --out RESULTS
+python -m guerdon.systems.v3det detect MODEL --kind KIND --labels INFO --root FOLDER --out RESULTS
 python -m guerdon.systems.v3det load --images 1000 --boxes 7000 --categories 13204 --out FOLDER
 """
 
@@ -13,16 +13,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from guerdon.core.errors import ConfigError, GuerdonError
 from guerdon.systems.v3det.entries import read_entry
+from guerdon.systems.v3det.files import found_name
+from guerdon.systems.v3det.runners import LEAST, detections, write_results
+from guerdon.systems.v3det.solvers import Detr, GroundingDino, OwlViT, Pretrained, read_image
 from guerdon.vision.coco import Labels, read_labels, results_of
 from guerdon.vision.figures import Figures, figures
 from guerdon.vision.hierarchy import read_tree
 from guerdon.vision.submission import MOST
+
+KINDS: Mapping[str, type[Pretrained]] = {each.name: each for each in (Detr, OwlViT, GroundingDino)}
+EVERY = 10.0
+"""Seconds between two lines of progress."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,11 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     command("base-only", _base_only, "train").add_argument("--out", type=Path, required=True)
     detect = command("detect", _detect)
     detect.add_argument("model", help="folder or hub id")
-    detect.add_argument("--kind", choices=["detr", "owl-vit"], default="detr")
+    detect.add_argument("--kind", choices=list(KINDS), default="detr", help="of detector")
     detect.add_argument("--labels", type=Path, required=True, help="file with images and categories")
     detect.add_argument("--root", type=Path, required=True, help="folder of the images")
     detect.add_argument("--device", default="cpu")
-    detect.add_argument("--batch", type=int, default=8)
+    detect.add_argument("--batch", type=int, default=8, help="images at once")
+    detect.add_argument("--least", type=float, default=LEAST, help="score from which a box is written")
     detect.add_argument("--out", type=Path, required=True)
     load = command("load", _load)
     for name, number in (("images", 1000), ("boxes", 7000), ("categories", 13_204), ("per-image", MOST), ("seed", 0)):
@@ -122,23 +131,33 @@ def _base_only(options: argparse.Namespace) -> None:
 
 
 def _detect(options: argparse.Namespace) -> None:
-    from guerdon.systems.v3det import runners
-
     labels = read_labels(options.labels)
-    names = list(labels.category_names)
-    kind = runners.DetrDetector if options.kind == "detr" else runners.OwlDetector
-    prompts = names if options.kind == "detr" else [f"a {name}" for name in names]
-    detector = kind.of(options.model, prompts, device=options.device)
-    rows = runners.detections(detector, _images(labels, options.root), batch=options.batch)
-    count = runners.write_results(rows, labels.categories.tolist(), options.out)
-    print(f"{count:,} detections in {options.out.name}")
+    if not len(labels.images) or not len(labels.categories):
+        raise ConfigError("a file with images and categories", "there are none", "Name an annotation file in --labels")
+    detector = KINDS[options.kind](model=options.model, device=options.device).opened(list(labels.category_names))
+    images = _told(_images(labels, options.root), len(labels.images))
+    rows = detections(detector, images, batch=options.batch, least=options.least)
+    unfinished = options.out.with_name(options.out.name + ".part")
+    count = write_results(rows, labels.categories.tolist(), unfinished)
+    unfinished.replace(options.out)
+    print(f"{count:,} detections in {len(labels.images):,} images: {options.out}")
 
 
 def _images(labels: Labels, root: Path) -> Iterator[tuple[Mapping[str, Any], Any]]:
-    from guerdon.systems.v3det.solvers import read_image
-
     for image, name in zip(labels.images.tolist(), labels.names, strict=True):
-        yield {"id": image}, read_image(root, name)
+        yield {"id": image}, read_image(root, found_name(root, name))
+
+
+def _told(images: Iterator[Any], of: int) -> Iterator[Any]:
+    """The same, and now and then how many there were."""
+    started = time.monotonic()
+    last = started
+    for done, each in enumerate(images, 1):
+        yield each
+        now = time.monotonic()
+        if now - last > EVERY or done == of:
+            last = now
+            print(f"{done:,} of {of:,} images, {done / (now - started):.3g} a second", file=sys.stderr, flush=True)
 
 
 def _load(options: argparse.Namespace) -> None:

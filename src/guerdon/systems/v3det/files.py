@@ -107,6 +107,11 @@ class Folder:
         return self.root / "exemplar_images" / f"{category}.jpg"
 
 
+def found_name(root: Path, name: str) -> str:
+    """The name of an image from the root: as it is told, or below `images` or `test`, wherever there is such a file."""
+    return next((each for each in (name, f"images/{name}", f"test/{name}") if (root / each).is_file()), name)
+
+
 def read_categories(source: Path | bytes) -> list[Category]:
     """What an annotation file says of its categories, by ascending id; nothing else of it is kept in memory.
 

@@ -77,11 +77,17 @@ def _entries(image: int, found: Found, width: int, height: int, least: float, mo
     corners = found.corners.clip(0, [width, height, width, height])
     sides = corners[:, 2:] - corners[:, :2]
     good = np.flatnonzero((found.score > least) & (sides > 0).all(1) & np.isfinite(corners).all(1))
-    good = good[np.argsort(-found.score[good], kind="stable")][:most]
+    good = good[np.argsort(-found.score[good], kind="stable")]
+    written: set[Any] = set()
     for k in good.tolist():
-        box = [round(float(side), 2) for side in (*corners[k, :2], *sides[k])]
-        score = round(float(found.score[k]), 6)
-        yield {"image_id": image, "category_id": int(found.category[k]), "bbox": box, "score": score}
+        if len(written) == most:
+            return
+        box = tuple(round(float(side), 2) for side in (*corners[k, :2], *sides[k]))
+        mark = int(found.category[k]), box
+        if mark not in written and min(box[2:]) > 0:  # rounding may have made it another's twin, or nothing
+            written.add(mark)
+            score = round(float(found.score[k]), 6)
+            yield {"image_id": image, "category_id": mark[0], "bbox": list(box), "score": score}
 
 
 def write_results(rows: Iterable[Mapping[str, Any]], ids: Sequence[int], path: Path) -> int:
@@ -127,11 +133,10 @@ class DetrDetector:
         """A model by folder or hub id.
 
         Raises:
-            ConfigError: transformers is missing, or none of its labels is a category.
+            ConfigError: transformers or the model is missing, or none of its labels is a category.
         """
-        transformers = _transformers()
-        model = transformers.AutoModelForObjectDetection.from_pretrained(where).to(device).eval()
-        processor = transformers.AutoImageProcessor.from_pretrained(where)
+        model = opened("AutoModelForObjectDetection", where).to(device).eval()
+        processor = opened("AutoImageProcessor", where)
         labels = [str(model.config.id2label[k]) for k in range(len(model.config.id2label))]
 
         def prepare(pictures: list[Pixels]) -> Mapping[str, Any]:
@@ -154,7 +159,7 @@ class DetrDetector:
             scores = logits[..., :known].sigmoid()
         scores = scores.masked_fill(torch.from_numpy(self.places < 0).to(scores.device), 0.0)
         return [
-            _surest(score, box, self.places, each.shape)
+            surest(score, box, self.places, each.shape)
             for score, box, each in zip(scores, told.pred_boxes.float(), pictures, strict=True)
         ]
 
@@ -182,11 +187,10 @@ class OwlDetector:
         """A model by folder or hub id, asked for these texts.
 
         Raises:
-            ConfigError: transformers is missing.
+            ConfigError: transformers or the model is missing.
         """
-        transformers = _transformers()
-        model = transformers.OwlViTForObjectDetection.from_pretrained(where).to(device).eval()
-        processor = transformers.AutoProcessor.from_pretrained(where)
+        model = opened("OwlViTForObjectDetection", where).to(device).eval()
+        processor = opened("AutoProcessor", where)
 
         def tokens(texts: list[str]) -> Mapping[str, Any]:
             longest = model.config.text_config.max_position_embeddings
@@ -210,7 +214,7 @@ class OwlDetector:
             boxes = self.model.box_predictor(regions, grid)
         places = np.arange(self.queries.shape[0])
         return [
-            _surest(score, box, places, each.shape)
+            surest(score, box, places, each.shape)
             for score, box, each in zip(logits.float().sigmoid(), boxes.float(), pictures, strict=True)
         ]
 
@@ -303,7 +307,7 @@ def _single(names: Sequence[str]) -> dict[str, int]:
     return {str(name): int(at) for name, at, count in zip(unique, first, counts) if count == 1}
 
 
-def _surest(scores: Any, boxes: Any, places: Ints, shape: tuple[int, ...]) -> Found:
+def surest(scores: Any, boxes: Any, places: Ints, shape: tuple[int, ...]) -> Found:
     """The surest pairs of query and category; boxes are middles and sizes, as shares of the picture."""
     import torch
 
@@ -316,10 +320,25 @@ def _surest(scores: Any, boxes: Any, places: Ints, shape: tuple[int, ...]) -> Fo
     return Found(corners, places[label], value.double().cpu().numpy())
 
 
-def _transformers() -> Any:
+def opened(kind: str, where: str | Path) -> Any:
+    """A part of a model in transformers' layout.
+
+    Args:
+        kind: of `transformers`, such as "AutoImageProcessor".
+        where: folder or hub id.
+
+    Raises:
+        ConfigError: transformers is missing, or there is no such part.
+    """
     try:
         import transformers
     except ImportError:
         raise ConfigError("transformers runs these detectors", "it is not installed",
                           'Run pip install "guerdon[train,vision]"') from None  # fmt: skip
-    return transformers
+    try:
+        return getattr(transformers, kind).from_pretrained(where)
+    except (OSError, ValueError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"a model in {where} for {kind}", said, "Name a folder with config.json, or a hub id"
+        ) from None

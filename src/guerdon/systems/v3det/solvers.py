@@ -13,6 +13,7 @@ from guerdon.core.errors import ConfigError, SolverError
 from guerdon.core.plain import Json
 from guerdon.core.solver import Desk, Problem, Solver
 from guerdon.core.task import Answer, Task
+from guerdon.systems.v3det.files import found_name
 from guerdon.systems.v3det.scenes import Pixels, pixels_of
 from guerdon.systems.v3det.tiny import Example, Learned, learn
 
@@ -99,7 +100,8 @@ def images_of(task: Task) -> Iterator[tuple[Mapping[str, Any], Pixels]]:
         if "png" in each:
             yield each, pixels_of(each["png"])
         else:
-            yield each, read_image(Path(told["root"]), each["file_name"])
+            root = Path(told["root"])
+            yield each, read_image(root, found_name(root, each["file_name"]))
 
 
 def read_image(root: Path, name: str) -> Pixels:
@@ -177,3 +179,16 @@ class OwlViT(Pretrained):
         from guerdon.systems.v3det import runners
 
         return runners.OwlDetector.of(self.model, [self.prompt.format(each) for each in names], device=self.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroundingDino(Pretrained):
+    """Grounding DINO asked for the name of each category, some fifty in a look at an image."""
+
+    name: ClassVar[str] = "grounding-dino"
+
+    def opened(self, names: list[str]) -> Any:
+        """Of `AutoModelForZeroShotObjectDetection`."""
+        from guerdon.systems.v3det.grounding import GroundingDetector
+
+        return GroundingDetector.of(self.model, names, device=self.device)
