@@ -3,7 +3,6 @@
 import json
 import re
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +162,9 @@ def walk_as_annotator(browser: Any, server: Server) -> None:
     text = page.inner_text("main")
     assert "20" in text
     assert page.locator("figure svg").count() == 1
-    with urllib.request.urlopen(f"{server.url}/compare/chat/export?format=trl") as answer:
-        lines = [json.loads(line) for line in answer.read().splitlines()]
+    with page.expect_download() as download:
+        page.click("text=Chosen and rejected, for TRL")
+    lines = [json.loads(line) for line in download.value.path().read_text().splitlines()]
     wins = sum(line["chosen"].endswith("a") for line in lines)
     assert wins >= 14  # what the keys said from the sixth pair on
     assert {"prompt", "chosen", "rejected"} == set(lines[0])
