@@ -102,3 +102,61 @@ def test_a_phase_in_words() -> None:
     assert (phase.opens, phase.reveal, phase.step) == (1796083200.0, 1798113600.0, 0.01)
     with pytest.raises(ConfigError, match="per_day is at least 1"):
         phase_of("a,per_day=0")
+
+
+def running(guerdon: Any) -> str:
+    """A contest with one entrant who has handed in; returns the person's id."""
+    phase = ("--phase", "public,split=test,per_day=1", "--phase", "private,split=final")
+    assert guerdon("contest", "create", "mine", "--challenge", "mine.py", *phase)[0] == 0
+    token = json.loads(guerdon("contest", "invite", "--team", "Red", "--json")[1])["invitations"][0]
+    with Host.open("guerdon.db") as host:
+        host.people.accept(token, "Ann Onymous", PASSWORD)
+        ann = host.people.actor_of(host.people.sign_in("Ann Onymous", PASSWORD))
+        assert ann is not None
+        host.submissions.submit(ann, "mine", "public", guess("test", 0, 10, 20), "a note")
+        return ann.person
+
+
+def test_a_phase_is_extended_and_its_limits_change(guerdon: Any) -> None:
+    running(guerdon)
+    change = ("contest", "change", "mine", "--phase", "public,closes=2126-12-24T12:00Z,per_day=none,total=9")
+    code, out, err = guerdon(*change, "--title", "Other", "--if-version", "0", "--json")
+    assert code == 0, err
+    public, private = json.loads(out)
+    assert (public["title"], public["version"], private["closes"]) == ("Other", 2, None)
+    assert (public["limits"]["per_day"], public["limits"]["total"]) == (None, 9)
+    assert public["closes"] == 4953787200.0
+    assert "was changed meanwhile" in " ".join(guerdon(*change, "--if-version", "0")[2].split())
+    assert guerdon("contest", "change", "mine", "--phase", "public,closes=none", "--public")[0] == 0
+    assert "something to change" in guerdon("contest", "change", "mine")[2]
+    assert "a setting of a phase" in guerdon("contest", "change", "mine", "--phase", "public,split=final")[2]
+    deeds = json.loads(guerdon("contest", "log", "mine", "--json")[1])
+    assert [deed["action"] for deed in deeds] == ["change phase", "change", "change phase", "change", "create"]
+    assert "per_day: 1 to None" in " ".join(guerdon("contest", "log")[1].split())
+
+
+def test_a_contest_is_exported(guerdon: Any) -> None:
+    running(guerdon)
+    assert guerdon("worker", "--db", "guerdon.db", "--drain")[0] == 0
+    for form in ("json", "csv", "evalai"):
+        code, out, err = guerdon("contest", "export", "mine", "--format", form, "--out", f"mine.{form}", "--json")
+        assert (code, json.loads(out or "{}").get("format")) == (0, form), err
+    assert json.loads(Path("mine.evalai").read_text())[0]["result"] == [{"test": {"score": 1.0}}]
+    assert Path("mine.csv").read_bytes().splitlines()[1].startswith(b"public,0,")
+    assert guerdon("contest", "export", "mine", "--format", "xml", "--out", "x")[0] == 1
+    assert guerdon("contest", "export", "mine", "--out", "no/such/folder")[0] == 2
+
+
+def test_somebody_is_forgotten(guerdon: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = running(guerdon)
+    code, out, err = guerdon("contest", "data", "ann onymous", "--out", "ann.zip")
+    assert (code, "1 submissions" in out) == (0, True), err
+    monkeypatch.setattr("typer.confirm", lambda *words, **more: False)
+    assert "Nothing was changed" in " ".join(guerdon("contest", "forget", "Ann Onymous")[2].split())
+    code, out, err = guerdon("contest", "forget", person, "--with-submissions", "--yes", "--json")
+    assert (code, json.loads(out)["submissions"], json.loads(out)["clean"]) == (0, 1, True), err
+    Path("ann.zip").unlink()
+    left = b"".join(path.read_bytes() for path in Path().rglob("*") if path.is_file())
+    assert b"Onymous" not in left
+    assert b"onymous" not in left
+    assert guerdon("contest", "forget", "Ann Onymous", "--yes")[0] == 1

@@ -29,7 +29,7 @@ def test_the_guide_s_examples_run(
         with pytest.raises(SystemExit) as done:
             main(shlex.split(command, comments=True))
         assert not done.value.code, command
-    assert len(commands) == 6
+    assert len(commands) == 9
 
 
 def test_the_guide_names_every_limit() -> None:

@@ -15,6 +15,9 @@ WorkersOption = Annotated[str, typer.Option("--workers", "-w", help="inline, pro
 ChallengeOption = Annotated[
     str | None, typer.Option(help="Where the run's challenge is, if in a file of one's own: FILE.py[:NAME].")
 ]
+DbOption = Annotated[str, typer.Option("--db", envvar="GUERDON_LEDGER", help="Path or URL of the data base.")]
+SlugArgument = Annotated[str, typer.Argument(help="The contest's name in addresses.")]
+PhaseOption = Annotated[str, typer.Option("--phase", help="Only this phase; all by default.")]
 DEFAULT_LEDGER = "guerdon.db"
 
 

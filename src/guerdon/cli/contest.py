@@ -1,31 +1,32 @@
-"""guerdon contest: open a contest, invite people, close and reveal its phases."""
+"""guerdon contest: open a contest, invite people, close and reveal its phases, and what else an organiser does."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from guerdon.cli import out
-from guerdon.cli.common import DEFAULT_LEDGER, JsonOption, make_app
+from guerdon.cli import contest_admin, out
+from guerdon.cli.common import DEFAULT_LEDGER, DbOption, JsonOption, PhaseOption, SlugArgument, make_app
 from guerdon.core.errors import ConfigError, did_you_mean
 
-DbOption = Annotated[str, typer.Option("--db", envvar="GUERDON_LEDGER", help="Path or URL of the data base.")]
-SlugArgument = Annotated[str, typer.Argument(help="The contest's name in addresses.")]
-PhaseOption = Annotated[str, typer.Option("--phase", help="Only this phase; all by default.")]
-_TIMES = ("opens", "closes")
+TIMES = ("opens", "closes")
 _WHOLE = ("per_day", "per_month", "total", "concurrent", "size", "finals", "memory_mb")
 _REAL = ("seconds", "step")
 _WORDS = ("split", "visibility", "reveal")
+LIMITS = (*_WHOLE, "seconds")
 
 
 def app(name: str, _: list[str]) -> typer.Typer:
     """The command with its subcommands."""
     result = make_app()
     result.callback()(contest)
-    for command in (create, invite, close, reveal):
+    admin = (contest_admin.change, contest_admin.log, contest_admin.export, contest_admin.data, contest_admin.forget)
+    for command in (create, invite, close, reveal, *admin):
         result.command()(command)
     result.command("list")(list_contests)
     return result
@@ -52,13 +53,13 @@ def create(
     from guerdon.hosting import Actor, Host
 
     fields = dict(_pair(text, "--set NAME=VALUE") for text in field)
-    text = _read(rules) if rules else ""
+    text = read_rules(rules) if rules else ""
     with Host.open(db) as host:
         made = host.contests.create(
             Actor.local(), challenge, slug, title or slug, [phase_of(each) for each in phase], text,
             fields={name: value_of(value) for name, value in fields.items()}, public=public,
         )  # fmt: skip
-        _show([made], json)
+        show([made], json)
 
 
 def invite(
@@ -85,7 +86,7 @@ def close(slug: SlugArgument, phase: PhaseOption = "", db: DbOption = DEFAULT_LE
     from guerdon.hosting import Actor, Host
 
     with Host.open(db, create=False) as host:
-        _show([host.contests.close(Actor.local(), slug, phase)], json)
+        show([host.contests.close(Actor.local(), slug, phase)], json)
 
 
 def reveal(
@@ -95,7 +96,7 @@ def reveal(
     from guerdon.hosting import Actor, Host
 
     with Host.open(db, create=False) as host:
-        _show([host.contests.reveal(Actor.local(), slug, phase)], json)
+        show([host.contests.reveal(Actor.local(), slug, phase)], json)
 
 
 def list_contests(db: DbOption = DEFAULT_LEDGER, json: JsonOption = False) -> None:
@@ -103,7 +104,7 @@ def list_contests(db: DbOption = DEFAULT_LEDGER, json: JsonOption = False) -> No
     from guerdon.hosting import Actor, Host
 
     with Host.open(db, create=False) as host:
-        _show(host.contests.list(Actor.local()), json)
+        show(host.contests.list(Actor.local()), json)
         queue = host.queue.view(Actor.local())
     if not json:
         waited = "" if queue.oldest is None else f", the oldest for {queue.oldest:,.0f} s"
@@ -119,15 +120,8 @@ def phase_of(text: str) -> Any:
     from guerdon.core.challenge import Visibility
     from guerdon.hosting import Limits, Phase
 
-    name, *rest = text.split(",")
-    found: dict[str, Any] = {}
-    for part in rest:
-        key, value = _pair(part, "--phase NAME,key=value")
-        known = (*_TIMES, *_WHOLE, *_REAL, *_WORDS)
-        if key not in known:
-            raise ConfigError("a setting of a phase", f"got {key!r}", did_you_mean(key, known))
-        found[key] = _setting(key, value)
-    words = ("reveal", "step", "split", "visibility", *_TIMES)
+    name, found = settings_of(text, (*TIMES, *_WHOLE, *_REAL, *_WORDS))
+    words = ("reveal", "step", "split", "visibility", *TIMES)
     limits = Limits(**{key: value for key, value in found.items() if key not in words})
     rest_of = {key: value for key, value in found.items() if key in words}
     if "visibility" in rest_of:
@@ -135,9 +129,27 @@ def phase_of(text: str) -> Any:
     return Phase(name, limits=limits, **rest_of)
 
 
+def settings_of(text: str, known: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """A phase's name and settings from `NAME,key=value,…`.
+
+    Raises:
+        ConfigError: a setting is not among those that are known, or its value does not fit.
+    """
+    name, *rest = text.split(",")
+    found: dict[str, Any] = {}
+    for part in rest:
+        key, value = _pair(part, "--phase NAME,key=value")
+        if key not in known:
+            raise ConfigError("a setting of a phase", f"got {key!r}", did_you_mean(key, known))
+        found[key] = _setting(key, value)
+    return name, found
+
+
 def _setting(key: str, value: str) -> Any:
     try:
-        if key in _TIMES or (key == "reveal" and value not in ("manual", "close")):
+        if key in TIMES and value == "none":
+            return None
+        if key in TIMES or (key == "reveal" and value not in ("manual", "close")):
             moment = datetime.fromisoformat(value)
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         if key in _WHOLE:
@@ -146,7 +158,7 @@ def _setting(key: str, value: str) -> Any:
             raise ValueError(value)
         return float(value) if key in _REAL else value
     except ValueError:
-        what = "a time as 2026-12-24T12:00Z" if key in (*_TIMES, "reveal") else "a value that fits"
+        what = "a time as 2026-12-24T12:00Z" if key in (*TIMES, "reveal") else "a value that fits"
         raise ConfigError(f"{key} is {what}", f"got {value!r}", "Correct it") from None
 
 
@@ -171,24 +183,41 @@ def _pair(text: str, what: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _read(path: str) -> str:
+def read_rules(path: str) -> str:
+    """The text of a file of rules."""
     try:
         return Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("a file of rules in UTF-8", str(error), "Check the path") from None
 
 
-def _show(contests: Any, json: bool) -> None:
+def show(contests: Any, json: bool) -> None:
+    """The phases of contests, as a table or as JSON."""
+    phases = [(contest, phase) for contest in contests for phase in contest.phases]
+    if json:
+        out.say_json([_line(*each) for each in phases])
+        return
+    columns = ("contest", "title", "phase", "split", "told", "standing")
     rows = [
         (contest.slug, contest.title, phase.name, phase.split, phase.visibility.value, _standing(phase))
-        for contest in contests
-        for phase in contest.phases
+        for contest, phase in phases
     ]
-    if json:
-        names = ("contest", "title", "phase", "split", "visibility", "standing")
-        out.say_json([dict(zip(names, row, strict=True)) for row in rows])
-        return
-    out.console().print(out.table("", ("contest", "title", "phase", "split", "told", "standing"), rows))
+    out.console().print(out.table("", columns, rows))
+
+
+def _line(contest: Any, phase: Any) -> dict[str, Any]:
+    return {
+        "contest": contest.slug,
+        "title": contest.title,
+        "version": contest.version,
+        "phase": phase.name,
+        "split": phase.split,
+        "visibility": phase.visibility.value,
+        "standing": _standing(phase),
+        "opens": phase.opens,
+        "closes": phase.closes,
+        "limits": asdict(phase.limits),
+    }
 
 
 def _standing(phase: Any) -> str:

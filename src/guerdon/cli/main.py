@@ -24,7 +24,7 @@ COMMANDS = {
     "reproduce": ("reproduce", "Run a system's experiments and judge its claims."),
     "systems": ("systems", "The published systems in this workbench."),
     "reward": ("reward", "Learn a reward from preferences, audit it, score with it, serve it."),
-    "contest": ("contest", "Host a contest: create, invite, close, reveal, list."),
+    "contest": ("contest", "Host a contest: create, invite, change, close, reveal, export, log, forget."),
     "import-contest": ("import_contest", "Take over an EvalAI, Codabench or Kaggle contest."),
     "serve": ("serve", "Pages for contests, the queue, runs, systems and comparisons; a JSON API."),
     "submit": ("serve", "Hand in to a contest on a host, from a terminal."),

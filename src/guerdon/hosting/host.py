@@ -11,6 +11,7 @@ from guerdon.hosting.comparisons import Comparisons
 from guerdon.hosting.contests import Contests
 from guerdon.hosting.duplicates import Duplicate, Duplicates
 from guerdon.hosting.events import Events
+from guerdon.hosting.exports import Exports
 from guerdon.hosting.forgetting import Forgetting
 from guerdon.hosting.log import Deed, Log
 from guerdon.hosting.people import People
@@ -32,6 +33,7 @@ class Host:
         submissions: what was handed in.
         queue: what is to be judged.
         comparisons: what people compare.
+        exports: contests on their way elsewhere.
         forgetting: what is kept of a person, and its end.
         ledger: where every attempt and verdict is recorded.
 
@@ -51,6 +53,7 @@ class Host:
         self.queue = Queue(self.store, self.contests, self._records)
         self.comparisons = Comparisons(self.store)
         self._boards = Boards(self.store, self.contests, self._scores)
+        self.exports = Exports(self.store, self.contests, self._records, self._boards)
         self._duplicates = Duplicates(self.store, self.contests, self._records)
         self._log = Log(self.store)
         self.forgetting = Forgetting(self.store, self.people, self._records, self._log)
