@@ -216,7 +216,13 @@ def test_a_board_of_no_rows_one_row_and_very_many(
     contest(host, *phases())
     browser = Browser(host)
     rows: list[BoardRow] = []
-    monkeypatch.setattr(host, "board", lambda *a: Board("numbers", "open", Visibility.OPEN, False, rows, len(rows)))
+
+    def board(slug: str, phase: str, actor: Actor, first: int, count: int) -> Board:
+        own = next((row for row in rows if row.own), None)
+        part = rows[first - 1 : first - 1 + count]
+        return Board(slug, phase, Visibility.OPEN, False, part, len(rows), first, len(rows), own)
+
+    monkeypatch.setattr(host, "board", board)
     assert "Nothing is judged yet" in main_of(browser.get("/challenges/numbers"))
     for value in (-0.0, 1e-300, 1e300, 0.5):
         rows[:] = [BoardRow(1, 1, "t", "x" * 10_000, value, None, None, 1, 1.0)]

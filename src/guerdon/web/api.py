@@ -22,12 +22,14 @@ from guerdon.hosting import (
     HostingError,
     LimitError,
     NotAllowedError,
+    Phase,
     QueueView,
     Submission,
 )
 from guerdon.hosting.files import Intake, shown_name
 from guerdon.hosting.may import ensure
 from guerdon.web.guard import address_of
+from guerdon.web.kept import Kept, answered
 from guerdon.web.visit import log, status_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from guerdon.web.desk import Desk
+
+
+ROWS = 1000
+"""Most rows of a board in one answer."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,17 @@ def contest(caller: Caller, slug: str) -> Contest:
     return caller.host.contests.get(caller.actor, slug)
 
 
-def board(caller: Caller, slug: str, phase: str = "") -> Board:
-    """A phase's leaderboard, as far as you may see it."""
+def board(caller: Caller, slug: str, phase: str = "", first: int = 1, count: int = ROWS) -> Board:
+    """A phase's leaderboard, as far as you may see it: so many rows from one on, which is counted from 1."""
+    found, where = _page(caller, slug, phase, first, count)
+    return caller.host.board(found.slug, where.name, caller.actor, first, count)
+
+
+def _page(caller: Caller, slug: str, phase: str, first: int, count: int) -> tuple[Contest, Phase]:
+    if not (1 <= first < 1 << 31 and 1 <= count <= ROWS):
+        raise HostingError(f"first from 1, and count from 1 to {ROWS}", f"got {first} and {count}", "Ask for less")
     found = caller.host.contests.get(caller.actor, slug)
-    return caller.host.board(found.slug, found.phase(phase).name, caller.actor)
+    return found, found.phase(phase)
 
 
 def close(caller: Caller, slug: str, phase: str = "") -> Contest:
@@ -176,8 +189,9 @@ def mount(app: FastAPI, desk: Desk) -> None:
         status: {"model": Problem, "description": text} for status, text in REFUSALS.items()
     }
     for method, path, work in OPERATIONS:
+        endpoint = _kept_board(desk) if work is board else _endpoint(desk, work)
         app.add_api_route(
-            f"/api/v1{path}", _endpoint(desk, work), methods=[method], operation_id=work.__name__, tags=["guerdon"],
+            f"/api/v1{path}", endpoint, methods=[method], operation_id=work.__name__, tags=["guerdon"],
             summary=inspect.getdoc(work), responses=refusals, response_model=typing.get_type_hints(work)["return"],
             openapi_extra=SECURITY,
         )  # fmt: skip
@@ -228,6 +242,32 @@ def _endpoint(desk: Desk, work: Callable[..., Any]) -> Callable[..., Any]:
     first = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)
     answer.__signature__ = inspect.Signature([first, *rest])  # type: ignore[attr-defined]
     answer.__doc__ = work.__doc__
+    return answer
+
+
+def _kept_board(desk: Desk) -> Callable[..., Any]:
+    """The board's operation, whose answers are made once for all who may be told the same."""
+    from fastapi import Request
+    from pydantic import TypeAdapter
+
+    kept, plain = Kept(), TypeAdapter(Board)
+
+    def answer(request: Request, slug: str, phase: str = "", first: int = 1, count: int = ROWS) -> Any:
+        try:
+            caller = _caller(desk, request)
+            found, where = _page(caller, slug, phase, first, count)
+            ask = (found.slug, where.name, caller.actor)
+            name = f"{caller.host.board_mark(*ask)}-{first}-{count}"
+            body = kept.get(name)
+            if body is None:
+                made = caller.host.board(*ask, first, count)
+                name, body = f"{made.mark}-{first}-{count}", plain.dump_json(made)
+                kept.put(name, body)
+            return answered(request, name, body)
+        except GuerdonError as error:
+            return _problem(error)
+
+    answer.__annotations__.update(request=Request, slug=str, phase=str, first=int, count=int)
     return answer
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from guerdon.core.errors import ConfigError
@@ -13,6 +12,8 @@ from guerdon.web import posing
 from guerdon.web.drawing import Strip
 from guerdon.web.visit import Page, Visit
 
+PARTS = 4
+"""Parts of a score that a leaderboard has room for; its CSV file has all."""
 PAGE = 100
 
 
@@ -25,28 +26,44 @@ def challenges(visit: Visit) -> Any:
 
 def _heading(visit: Visit, contest: Contest) -> tuple[Phase, str, Board | None]:
     """The phase that a visitor wants first, how it stands, and its board."""
-    phase = next((each for each in contest.phases if standing(each) == "open"), contest.phases[-1])
-    return phase, standing(phase), board_of(visit, contest, phase)
+    phase = _first(contest)
+    return phase, standing(phase), board_of(visit, contest, phase, 1, 1)
+
+
+def _first(contest: Contest) -> Phase:
+    return next((each for each in contest.phases if standing(each) == "open"), contest.phases[-1])
 
 
 def challenge(visit: Visit) -> Any:
     """One challenge: rules, phases, what is left to submit, the leaderboard."""
     contest = visit.desk.host.contests.get(visit.actor, visit.path["slug"])
     wanted = visit.query.get("phase", "")
-    phase = contest.phase(wanted) if wanted else _heading(visit, contest)[0]
-    board = board_of(visit, contest, phase)
-    rows: Sequence[BoardRow] = board.rows if board else ()
-    first = visit.number("from", 1, max(len(rows), 1), 1)
-    shown = rows[first - 1 : first - 1 + PAGE]
-    own = [row for row in rows if row.own and row not in shown]
-    names = _part_names(shown)[:6]
+    phase = contest.phase(wanted) if wanted else _first(contest)
+    board = board_of(visit, contest, phase, visit.number("from", 1, 1 << 31, 1), PAGE)
+    if board and board.count and not board.rows:
+        board = board_of(visit, contest, phase, board.count, PAGE)
+    shown: Sequence[BoardRow] = board.rows if board else ()
+    own = [board.own] if board and board.own and not any(row.own for row in shown) else []
+    first, count = (board.first, board.count) if board else (1, 0)
+    measure, names = _columns(shown)
     return visit.page(
         "challenge.html.jinja", title=contest.title, contest=contest, phase=phase, board=board, rows=shown, own=own,
-        first=first, last=first - 1 + len(shown), per=PAGE, count=len(rows), strip=Strip([*shown, *own]), parts=names,
+        first=first, last=first - 1 + len(shown), per=PAGE, count=count, strip=Strip([*shown, *own]),
+        measure=measure, parts=names,
         left=left(visit, contest, phase) if may(visit.actor, Action.SUBMIT, phase) else None,
-        standing=standing, ties=ties(rows), broken=broken(visit, contest, phase),
+        standing=standing, broken=broken(visit, contest, phase),
         organises=may(visit.actor, Action.RUN_CONTEST, contest),
     )  # fmt: skip
+
+
+def _columns(rows: Sequence[BoardRow]) -> tuple[str, list[str]]:
+    """The score's name and the parts beside it: neither the part that the score is, nor ends of parts' intervals."""
+    names = _part_names(rows)
+    known = [row for row in rows if row.value is not None]
+    same = (name for name in names if known and all(row.parts.get(name) == row.value for row in known))
+    measure = next(same, "score")
+    ends = {f"{name}_{end}" for name in names for end in ("low", "high")}
+    return measure, [name for name in names if name != measure and name not in ends][:PARTS]
 
 
 def _part_names(rows: Sequence[BoardRow]) -> list[str]:
@@ -54,10 +71,10 @@ def _part_names(rows: Sequence[BoardRow]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.parts if name not in ("low", "high")))
 
 
-def board_of(visit: Visit, contest: Contest, phase: Phase) -> Board | None:
-    """The leaderboard, where the visitor may see one."""
+def board_of(visit: Visit, contest: Contest, phase: Phase, first: int, count: int) -> Board | None:
+    """So many rows of the leaderboard from one on, where the visitor may see one."""
     try:
-        return visit.desk.host.board(contest.slug, phase.name, visit.actor)
+        return visit.desk.host.board(contest.slug, phase.name, visit.actor, first, count)
     except (NotAllowedError, ConfigError):  # one challenge that has gone must not take the list with it
         return None
 
@@ -78,11 +95,6 @@ def standing(phase: Phase) -> str:
     if phase.closed:
         return "closed"
     return "not open yet" if phase.opens is not None and time.time() < phase.opens else "open"
-
-
-def ties(rows: Sequence[BoardRow]) -> Mapping[int, int]:
-    """How many rows are in each group that cannot be told apart."""
-    return Counter(row.group for row in rows if row.group is not None)
 
 
 def left(visit: Visit, contest: Contest, phase: Phase) -> LimitsLeft:
