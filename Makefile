@@ -27,8 +27,7 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml
 setup: $(VENV)/.dev ## Make the virtual environment with everything for development
 
 demo: $(VENV)/.base ## Solve real puzzles, watch, and write a report (minutes)
-	$(BIN)/guerdon solve programming-puzzles --solver enumerative --budget 20000 --ledger demo.db
-	$(BIN)/guerdon report last --ledger demo.db --output demo-report.html
+	$(BIN)/guerdon demo
 
 test: $(VENV)/.dev ## Run the default test suite (under 8 minutes on 2 cores)
 	$(BIN)/python -m pytest -n $(JOBS)

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 COMMANDS = {
+    "demo": ("demo", "Real puzzles, solved and reported, in a minute."),
     "solve": ("solve", "Let a solver work on a challenge, within a budget."),
     "list": ("show", "The runs in a ledger."),
     "show": ("show", "One run: figures, best answers, faults."),
@@ -26,6 +27,7 @@ COMMANDS = {
     "reward": ("reward", "Learn a reward from preferences, audit it, score with it, serve it."),
     "contest": ("contest", "Host a contest: create, invite, change, close, reveal, export, log, forget."),
     "import-contest": ("import_contest", "Take over an EvalAI, Codabench or Kaggle contest."),
+    "label": ("label", "Compare the items of a file by keyboard, and keep the choices."),
     "serve": ("serve", "Pages for contests, the queue, runs, systems and comparisons; a JSON API."),
     "submit": ("serve", "Hand in to a contest on a host, from a terminal."),
     "worker": ("worker", "Judge what is handed in to the contests of a data base."),
@@ -42,9 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     with boundary():
         name = next((word for word in words if not word.startswith("-")), None)
         if name in COMMANDS:
-            module = import_module(f"guerdon.cli.{COMMANDS[name][0]}")
-            rest = [word for i, word in enumerate(words) if i != words.index(name)]
-            raise SystemExit(run_app(module.app(name, rest), name, rest))
+            raise SystemExit(call(name, [word for i, word in enumerate(words) if i != words.index(name)]))
         system = own_command(name) if name else None
         if name and system:
             system(words[words.index(name) + 1 :])
@@ -66,6 +66,11 @@ def _package(slug: str) -> str:
     """The package of a system, by its slug; "" when there is none."""
     place = f"guerdon.systems.{slug.replace('-', '_')}"
     return place if slug.replace("-", "").isalnum() and find_spec(place) else ""
+
+
+def call(name: str, arguments: list[str]) -> int:
+    """Run a command with its arguments, and return its exit code."""
+    return run_app(import_module(f"guerdon.cli.{COMMANDS[name][0]}").app(name, arguments), name, arguments)
 
 
 def run_app(app: Any, name: str, arguments: list[str]) -> int:
@@ -97,7 +102,7 @@ def _overview(words: list[str], name: str | None) -> int:
         "one ledger of attempts, sealed keys, honest verdicts.\n\nCommands:\n" + "\n".join(lines) + "\n\n"
         "guerdon SLUG is a system's own command on your data, as in guerdon v3det --help.\n"
         "guerdon COMMAND --help says more. Begin with:\n\n"
-        "  guerdon solve programming-puzzles --solver enumerative --budget 2000\n\n"
+        "  guerdon demo\n\n"
         "Exit codes: 0 done, 1 failed, 2 usage, 3 no isolation, 4 provider, 5 ledger, 130 interrupted.\n"
     )
     return 0
