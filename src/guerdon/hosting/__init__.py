@@ -1,6 +1,6 @@
 """Hosting a contest: people, phases, limits, submissions, the queue, boards and comparisons. No pages."""
 
-from guerdon.hosting.compared import Item, Outcome, ShownPair, Side, Standing
+from guerdon.hosting.compared import Item, Outcome, Review, Sensitivity, ShownPair, Side, Standing, Voter
 from guerdon.hosting.duplicates import Duplicate
 from guerdon.hosting.errors import EditedError, HostingError, LimitError, NotAllowedError, NotFoundError
 from guerdon.hosting.forgetting import Forgotten
@@ -51,7 +51,9 @@ __all__ = [
     "Phase",
     "Project",
     "QueueView",
+    "Review",
     "Role",
+    "Sensitivity",
     "Shown",
     "ShownPair",
     "Side",
@@ -60,6 +62,7 @@ __all__ = [
     "Submission",
     "Told",
     "Verdict",
+    "Voter",
     "Waiting",
     "may",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from guerdon.core.plain import Blob, Json
+from guerdon.core.plain import Blob, Json, digest
+from guerdon.hosting.things import Project
 
 
 class Outcome(StrEnum):
@@ -117,6 +118,7 @@ class Standing:
         answered: choices that stand.
         annotators: who answered.
         items: how many there are.
+        weighted: by what votes are weighted at present: "gold", "consensus", or "none".
     """
 
     ratings: Sequence[Rated]
@@ -125,3 +127,71 @@ class Standing:
     answered: int
     annotators: Sequence[Annotator]
     items: int
+    weighted: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """An annotator as organisers see them.
+
+    Args:
+        name: a pseudonym.
+        answered: choices that stand, skips included.
+        votes: of them, those that count for ratings.
+        gold: gold questions answered.
+        right: of them, rightly.
+        weight: of each vote, beside 1 for somebody of whom nothing is known; 0 counts for nothing.
+        flags: what looks like a bot: "one side" (nearly always the same side, though sides are random), "alternating"
+            (sides follow a pattern), "burst" (more votes than all others together could balance), "gold" (no better
+            than chance on gold questions).
+        surprise: how unlike the others their votes are, in standard deviations of what the ratings of the others
+            predict; far below 0 (say −4) is somebody who votes against everybody. `None` where nothing is predicted.
+    """
+
+    name: str
+    answered: int
+    votes: int
+    gold: int
+    right: int
+    weight: float
+    flags: Sequence[str] = ()
+    surprise: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """On how few votes rank 1 rests.
+
+    Args:
+        count: votes whose removal puts another first; an upper bound of the smallest number, confirmed by a fit.
+        share: of all votes.
+        top: who is first.
+        instead: who would be.
+        by: how many of those votes each annotator gave, by pseudonym; the most first.
+    """
+
+    count: int
+    share: float
+    top: str
+    instead: str
+    by: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Whether a project's ratings can be relied on.
+
+    Args:
+        sensitivity: `None` where removing votes cannot change who is first, or there are too few.
+        voters: who answered, the most suspicious first.
+        weighted: by what votes are weighted at present.
+    """
+
+    sensitivity: Sensitivity | None
+    voters: Sequence[Voter]
+    weighted: str
+
+
+def pseudonym(project: Project, person: str) -> str:
+    """What an annotator is called in exports: the same within a project, another in the next."""
+    return f"annotator-{digest(project.id, person)[:8]}"

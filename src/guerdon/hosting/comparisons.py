@@ -11,15 +11,28 @@ from typing import Any
 
 from guerdon.core.errors import did_you_mean
 from guerdon.core.plain import Blob, Json, digest
-from guerdon.hosting.compared import Annotator, Item, Outcome, Rated, ShownPair, Side, Standing
+from guerdon.hosting.compared import (
+    Annotator,
+    Item,
+    Outcome,
+    Rated,
+    Review,
+    ShownPair,
+    Side,
+    Standing,
+    pseudonym,
+)
 from guerdon.hosting.errors import HostingError, NotFoundError
 from guerdon.hosting.may import Action, ensure, may
 from guerdon.hosting.pairing import Asked, View
+from guerdon.hosting.reviewing import Seen
 from guerdon.hosting.store import Store, Writer, new_id, pack, packed, unpack, unpacked
 from guerdon.hosting.things import Actor, Project
+from guerdon.hosting.trust import WEIGHTS, basis
 from guerdon.ledger.database import execute
 from guerdon.prefer import PreferenceSet
 from guerdon.prefer.acquisition import RULES
+from guerdon.prefer.agreement import Accuracy
 
 BATCH = 5000
 PREFETCH = 8
@@ -37,7 +50,7 @@ class Comparisons:
 
     def create(
         self, actor: Actor, slug: str, title: str, question: str = "Which is better?", *, rule: str = "information",
-        gold_share: float = 0.1, overlap: float = 0.2,
+        gold_share: float = 0.1, overlap: float = 0.2, weights: str = "auto",
     ) -> Project:  # fmt: skip
         """Open a project.
 
@@ -49,6 +62,9 @@ class Comparisons:
             rule: how the next pair is chosen, see `prefer.Acquisition`.
             gold_share: share of gold questions, where there are any.
             overlap: share of pairs that somebody else has answered already, to measure agreement.
+            weights: how votes are weighted: by accuracy on "gold" questions, or by "consensus" with those who answered
+                the same pairs (Dawid and Skene), as soon as 10 of either are answered; "auto" is gold; "none" weighs
+                everybody alike. Whoever looks like a bot counts for nothing, but for "none".
 
         Raises:
             HostingError: the slug is taken, or a setting is not usable.
@@ -60,7 +76,7 @@ class Comparisons:
             raise HostingError("a rule for choosing pairs", f"got {rule!r:.40}", did_you_mean(rule, RULES))
         if not (0 <= gold_share < 1 and 0 <= overlap < 1):
             raise HostingError("shares from 0 to below 1", f"got {gold_share} and {overlap}", "Try 0.1 and 0.2")
-        settings = {"rule": rule, "gold_share": gold_share, "overlap": overlap}
+        settings = {"rule": rule, "gold_share": gold_share, "overlap": overlap, "weights": _weights(weights)}
 
         def work(to: Writer) -> None:
             if to.rows("SELECT 1 FROM hosting_projects WHERE slug = ?", [slug]):
@@ -73,6 +89,19 @@ class Comparisons:
 
         self._store.write(work)
         return self.find(slug)
+
+    def weigh(self, actor: Actor, project: str, weights: str) -> Project:
+        """Weigh votes in another way from now on, those that were given too; see `create`."""
+        found = self._mine(actor, project, Action.RUN_PROJECT)
+        settings = {**self._settings(found.id), "weights": _weights(weights)}
+
+        def work(to: Writer) -> None:
+            to.change("UPDATE hosting_projects SET settings = ? WHERE id = ?", [packed(settings), found.id])
+            to.record(actor.person, "weigh", project, weights=weights)
+            to.tell("comparison", "", found.id)
+
+        self._store.write(work)
+        return self.find(project)
 
     def find(self, slug: str) -> Project:
         """A project by its slug.
@@ -255,17 +284,32 @@ class Comparisons:
         found = self._mine(actor, project, Action.SEE_RATINGS)
         with self._guard:
             view = self._view(found)
-            people = [name for name, order in view.order.items() if order]
-            table, _ = view.table(people, gold=False)
-            shared = [row for row in table if sum(label is not None for label in row) > 1]
+            people, trust = view.people(), view.trust(found.weights)
+            gold, shared = [trust[name].gold for name in people], view.shared(people)
             return Standing(
-                ratings=_rated(view),
+                ratings=_rated(view, found.weights),
                 agreement=_alpha(shared),
                 shared=len(shared),
                 answered=len(view.chosen),
-                annotators=_annotators(found, view, people),
+                annotators=[_annotator(found, view, name, trust[name].gold) for name in people],
                 items=len(view.items),
+                weighted=basis(found.weights, gold, shared),
             )
+
+    def review(self, actor: Actor, project: str) -> Review:
+        """Whether the ratings can be relied on; it takes a fit for each annotator.
+
+        What each annotator's votes weigh, who looks like a bot or votes against the others, and on how few votes the
+        first rank rests.
+
+        Args:
+            actor: an organiser.
+            project: slug.
+        """
+        found = self._mine(actor, project, Action.RUN_PROJECT)
+        with self._guard:
+            seen = Seen.of(found, self._view(found))
+        return seen.review()
 
     def preferences(self, actor: Actor, project: str) -> PreferenceSet:
         """The choices that stand, without skips and gold questions; annotators by pseudonym.
@@ -333,7 +377,16 @@ _PROJECT = "SELECT id, slug, title, question, settings, created FROM hosting_pro
 def _project(row: Sequence[Any]) -> Project:
     key, slug, title, question, settings, created = row
     made = unpacked(settings)
-    return Project(key, slug, unpack(title), unpack(question), made["rule"], made["gold_share"], created)
+    return Project(
+        key,
+        slug,
+        unpack(title),
+        unpack(question),
+        made["rule"],
+        made["gold_share"],
+        created,
+        made.get("weights", "auto"),
+    )
 
 
 def _outcome(word: Outcome | str) -> Outcome:
@@ -386,8 +439,8 @@ def _text(plain: Mapping[str, Any]) -> Any:
     return content if isinstance(content, str) or messages else packed(content)
 
 
-def _rated(view: View) -> list[Rated]:
-    rows = view.ratings().rows() if view.systems else []
+def _rated(view: View, weights: str) -> list[Rated]:
+    rows = view.ratings(weights).rows() if view.systems else []
     return [Rated(row.name, row.rating, row.low, row.high, row.best, row.worst, row.weight) for row in rows]
 
 
@@ -398,19 +451,12 @@ def _alpha(shared: Sequence[Sequence[str | None]]) -> float | None:
     return alpha if math.isfinite(alpha) else None
 
 
-def _annotators(project: Project, view: View, people: Sequence[str]) -> list[Annotator]:
-    from guerdon.prefer import on_gold
-
-    table, key = view.table(people, gold=True)
-    found = on_gold(table, key) if table else [None] * len(people)
-    return [
-        Annotator(pseudonym(project, name), len(view.order[name]), 0, 0, None, None)
-        if gold is None or not gold.count
-        else Annotator(pseudonym(project, name), len(view.order[name]), gold.count, gold.right, gold.low, gold.high)
-        for name, gold in zip(people, found, strict=True)
-    ]
+def _annotator(project: Project, view: View, name: str, gold: Accuracy | None) -> Annotator:
+    known = (0, 0, None, None) if gold is None else (gold.count, gold.right, gold.low, gold.high)
+    return Annotator(pseudonym(project, name), len(view.order[name]), *known)
 
 
-def pseudonym(project: Project, person: str) -> str:
-    """What an annotator is called in exports: the same within a project, another in the next."""
-    return f"annotator-{digest(project.id, person)[:8]}"
+def _weights(word: str) -> str:
+    if word not in WEIGHTS:
+        raise HostingError("how votes are weighted", f"got {word!r:.40}", did_you_mean(word[:40], WEIGHTS))
+    return word

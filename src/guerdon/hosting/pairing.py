@@ -11,7 +11,10 @@ from guerdon.core.plain import digest
 from guerdon.core.rng import stream
 from guerdon.hosting.store import Store, unpack
 from guerdon.hosting.things import Project
-from guerdon.prefer import Acquisition, BradleyTerry, Ratings, Votes
+from guerdon.hosting.trust import Trust, trust_of, weighted
+from guerdon.prefer import Acquisition, BradleyTerry, Ratings, Votes, on_gold
+from guerdon.prefer.agreement import Accuracy
+from guerdon.prefer.votes import POINTS
 
 if TYPE_CHECKING:
     from guerdon.core.rng import Rng
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 MOST_RATED = 300
 """Of so many systems the most telling pair is looked for; of more, those compared least come first."""
 TRIES = 40
+MODEL = BradleyTerry(errors="model")
 Two = tuple[str, str]
 
 
@@ -62,7 +66,8 @@ class View:
     answered: Counter[Two] = field(default_factory=Counter)
     gold: dict[Two, tuple[str, str, str]] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
-    fitted: tuple[int, Ratings] | None = None
+    fitted: tuple[tuple[int, str], Ratings] | None = None
+    trusted: tuple[tuple[int, str], dict[str, Trust]] | None = None
     allowed: list[Two] | None = None
 
     def read(self, store: Store, project: str) -> View:
@@ -115,20 +120,51 @@ class View:
             (self.pairs[name], outcome) for name, outcome in self.chosen.items() if gold or not self.pairs[name].gold
         ]
 
-    def ratings(self) -> Ratings:
-        """Ratings by all choices that stand; of items that nobody compared too, with wide intervals."""
-        moment = self.seen.get("choices", 0)
+    def votes(self) -> Votes:
+        """All choices that stand, each of the same weight."""
+        pairs = self.standing_pairs()
+        return Votes.of(
+            [self.items[pair.first].rated for pair, _ in pairs],
+            [self.items[pair.second].rated for pair, _ in pairs],
+            [outcome for _, outcome in pairs],
+            annotators=[pair.annotator for pair, _ in pairs],
+            names=list(self.systems),
+        )
+
+    def ratings(self, weights: str = "auto") -> Ratings:
+        """Ratings by all choices that stand; of items that nobody compared too, with wide intervals.
+
+        Args:
+            weights: of votes; see `Comparisons.create`.
+        """
+        moment = self.seen.get("choices", 0), weights
         if self.fitted is None or self.fitted[0] != moment:
-            pairs = self.standing_pairs()
-            votes = Votes.of(
-                [self.items[pair.first].rated for pair, _ in pairs],
-                [self.items[pair.second].rated for pair, _ in pairs],
-                [outcome for _, outcome in pairs],
-                annotators=[pair.annotator for pair, _ in pairs],
-                names=list(self.systems),
-            )
-            self.fitted = moment, BradleyTerry(errors="model").fit(votes)
+            self.fitted = moment, MODEL.fit(weighted(self.votes(), self.trust(weights)))
         return self.fitted[1]
+
+    def trust(self, weights: str = "auto") -> dict[str, Trust]:
+        """What each annotator's votes weigh, and why."""
+        moment = self.seen.get("choices", 0), weights
+        if self.trusted is None or self.trusted[0] != moment:
+            people = self.people()
+            by = [self.pairs[name].annotator for name in self.chosen]
+            points = [POINTS[outcome] for outcome in self.chosen.values()]
+            self.trusted = moment, trust_of(people, weights, self.on_gold(people), self.shared(people), by, points)
+        return self.trusted[1]
+
+    def people(self) -> list[str]:
+        """Annotators with a choice that stands."""
+        return [name for name, order in self.order.items() if order]
+
+    def on_gold(self, people: Sequence[str]) -> list[Accuracy | None]:
+        """How each of them did on gold questions."""
+        table, key = self.table(people, gold=True)
+        return list(on_gold(table, key)) if table else [None] * len(people)
+
+    def shared(self, people: Sequence[str]) -> list[list[str | None]]:
+        """Labels of pairs that several of them have answered."""
+        table, _ = self.table(people, gold=False)
+        return [row for row in table if sum(label is not None for label in row) > 1]
 
     # ── the next pair ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,7 +207,7 @@ class View:
         if not self.allowed:
             return None
         rule = Acquisition(rule=project.rule, seed=int(rng.integers(1 << 30)))  # type: ignore[arg-type]
-        proposals = rule.propose(self.ratings(), 4, asked=len(self.chosen), allowed=self.allowed)
+        proposals = rule.propose(self.ratings(project.weights), 4, asked=len(self.chosen), allowed=self.allowed)
         for proposal in proposals:
             if found := self._in_a_group(proposal.first, proposal.second, done, rng):
                 return found

@@ -377,6 +377,7 @@ class Project:
         rule: how the next pair is chosen: "information", "top", "uncertainty" or "random".
         gold_share: share of an annotator's pairs that are gold questions, where there are any.
         created: unix seconds.
+        weights: how votes are weighted: "auto", "gold", "consensus" or "none"; see `Comparisons.create`.
     """
 
     id: str
@@ -386,6 +387,7 @@ class Project:
     rule: str
     gold_share: float
     created: float
+    weights: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
