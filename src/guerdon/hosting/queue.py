@@ -125,7 +125,7 @@ class Queue:
 
         def work(to: Writer) -> str | None:
             self._expire(to)
-            again = to.rows("SELECT id FROM hosting_submissions WHERE token = ?", [token])
+            again = to.rows("SELECT id FROM hosting_submissions WHERE token = ? AND state = 'leased'", [token])
             found = again or to.rows(_OLDEST)
             if not found:
                 return None
@@ -315,5 +315,5 @@ _FINISH = (
 )
 _FINISHED = "SELECT 1 FROM hosting_submissions WHERE id = ? AND token = ? AND state IN ('done', 'fault')"
 _ERASED = "SELECT 1 FROM hosting_submissions WHERE id = ? AND digest = ''"
-_COUNTS = "SELECT state, COUNT(*) FROM hosting_submissions GROUP BY state"
+_COUNTS = "SELECT state, COUNT(*) FROM hosting_submissions WHERE state IN ('queued', 'leased') GROUP BY state"
 _QUEUED = "SELECT id, queued FROM hosting_submissions WHERE state IN ('queued', 'leased')"

@@ -25,7 +25,7 @@ def limits_left(rows: Rows, actor: Actor, key: tuple[str, str], limits: Limits, 
         now: unix seconds.
     """
     today, month = math.floor(now / DAY) * DAY, month_of(now)
-    found = rows(_COUNTS, [today, month, *key, actor.team, actor.person])[0]
+    found = rows(_COUNTS, [today, month, *key, actor.team, *key, actor.person])[0]
     waiting, total, by_day, by_month = map(int, found)
     free = actor.role is Role.ORGANISER
 
@@ -73,9 +73,10 @@ def month_of(now: float) -> float:
     return datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
-_COUNTS = (
+_OF = "SELECT seq, state, counts, created FROM hosting_submissions WHERE contest = ? AND phase = ? AND"
+_COUNTS = (  # a union: each half by an index of its own
     "SELECT COALESCE(SUM(CASE WHEN state IN ('queued', 'leased') THEN 1 ELSE 0 END), 0), COALESCE(SUM(counts), 0), "
     "COALESCE(SUM(CASE WHEN created >= ? THEN counts ELSE 0 END), 0), "
     "COALESCE(SUM(CASE WHEN created >= ? THEN counts ELSE 0 END), 0) "
-    "FROM hosting_submissions WHERE contest = ? AND phase = ? AND (team = ? OR person = ?)"
+    f"FROM ({_OF} team = ? UNION {_OF} person = ?) s"
 )

@@ -17,7 +17,7 @@ from guerdon.ledger import Ledger, troubles
 from guerdon.ledger.codec import pack, unpack
 from guerdon.ledger.database import query
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest version of the tables that this program knows."""
 VERSION_TABLE = "hosting_schema"
 MIGRATIONS = Path(__file__).parent / "migrations"

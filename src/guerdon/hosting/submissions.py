@@ -84,7 +84,7 @@ class Submissions:
             return
         self._check_limits(to, actor, contest, self._still_open(to, contest, phase))
         by = phase_key(contest, phase)
-        number = int(to.rows("SELECT COUNT(*) FROM hosting_submissions WHERE contest = ? AND phase = ?", by)[0][0])
+        number = int(to.rows(_NEXT, by)[0][0])
         rows = [
             AttemptRow(attempt_id(phase.run, number, i, answer), phase.run, number, i, answer)
             for i, answer in enumerate(answers)
@@ -144,6 +144,12 @@ class Submissions:
         if not found:
             raise NotFoundError("a submission of yours", f"got {submission!r:.40}", "See the list")
         return found[0]
+
+    def of_attempt(self, run: str, step: int) -> Submission | None:
+        """The submission whose attempt that is, without its score; `None` if it is none's. For the host's own use."""
+        where = "EXISTS (SELECT 1 FROM hosting_phases p WHERE p.run = ? AND p.contest = s.contest AND p.name = s.phase)"
+        found = self._records.bare(f"s.number = ? AND {where}", [step, run])
+        return found[0][0] if found else None
 
     def list_for(self, actor: Actor, contest: str = "", phase: str = "", before: int | None = None) -> list[Submission]:
         """The actor's team's submissions, or all for an organiser; newest first, a page at a time.
@@ -271,3 +277,6 @@ def _plain(content: object) -> object:
 def _digest(answers: Sequence[Answer]) -> str:
     """What two submissions with the same content share."""
     return digest([[answer.task, answer.digest] for answer in answers])
+
+
+_NEXT = "SELECT COALESCE(MAX(number), -1) + 1 FROM hosting_submissions WHERE contest = ? AND phase = ?"

@@ -1,0 +1,76 @@
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "drivers"))
+
+import p11_fill
+import p11_rows
+
+from guerdon.hosting import Actor, Host, Role
+
+ADMIN = Actor.local()
+ENTRANT = Actor("person-5", "five", Role.ENTRANT, "team-5")
+READS = {
+    "a board": lambda host, actor: host.board("board", "open", actor, 1, 10),
+    "the mark of a board": lambda host, actor: host.board_mark("board", "open", actor),
+    "what is left": lambda host, actor: host.submissions.limits_left(actor, "board", "open"),
+    "all submissions": lambda host, actor: host.submissions.list_for(actor),
+    "those of a contest": lambda host, actor: host.submissions.list_for(actor, "board"),
+    "those of a phase": lambda host, actor: host.submissions.list_for(actor, "board", "open"),
+    "one": lambda host, actor: host.submissions.get(actor, f"s{5:015x}"),
+    "the queue": lambda host, actor: host.queue.view(actor),
+    "a lease": lambda host, actor: host.queue.lease("w"),
+    "changes": lambda host, actor: host.events(host.newest_event() - 1, actor),
+    "handing in": lambda host, actor: host.submissions.submit(actor, "board", "open", 0.5),
+}
+TEAMS = 150
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("p11")
+    for each in (2, 40):
+        p11_fill.fill(folder / f"{each}.db", TEAMS, each)
+    with Host.open(folder / "2.db", durable=False) as few, Host.open(folder / "40.db", durable=False) as many:
+        yield few, many
+
+
+@pytest.mark.parametrize("actor", [ADMIN, ENTRANT], ids=["organiser", "entrant"])
+@pytest.mark.parametrize("what", READS)
+def test_reading_costs_the_same_whatever_else_was_handed_in(hosts, what, actor):
+    """In instructions of SQLite's machine, once what is read at the start has been read."""
+    cost = []
+    for host in hosts:
+        read = READS[what]
+        read(host, actor)
+        host.board("board", "open", actor, 1, 10)
+        cost.append(instructions(host, partial(read, host, actor)))
+    assert cost[0] > 0
+    own = 40 if actor is ENTRANT else 1  # of which there are as many more
+    assert cost[1] < 1.5 * cost[0] + 40 * own, cost
+
+
+def instructions(host, work):
+    """Instructions in tens."""
+    raw = host.ledger._database.connection.connection.driver_connection
+    count = 0
+
+    def one():
+        nonlocal count
+        count += 1
+
+    raw.set_progress_handler(one, 10)
+    work()
+    raw.set_progress_handler(None, 0)
+    return count
+
+
+def test_the_board_that_is_written_straight_into_tables_is_the_one_that_was_meant(hosts):
+    for host, each in zip(hosts, (2, 40), strict=True):
+        shown = host.board("board", "open", ADMIN, 1, 20)
+        right = p11_rows.best(TEAMS, each, 20)
+        assert [[int(row.team.split("-")[1]), row.value] for row in shown.rows] == right
+        assert (shown.count, shown.judged) == (TEAMS, TEAMS * each)
