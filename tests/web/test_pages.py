@@ -400,3 +400,23 @@ def test_a_live_page_misses_nothing_between_its_making_and_its_stream(host: Host
         return "".join([await anext(lines) for _ in range(2)])
 
     assert item.id in asyncio.run(told())
+
+
+def test_a_team_sees_its_own_attempts_and_no_run(host: Host, settings: Settings) -> None:
+    contest(host, *phases())
+    ada, bea = signed_in(host, settings, "Ada"), signed_in(host, settings, "Bea")
+    root = signed_in(host, settings, "Root", Role.ORGANISER)
+    me = host.people.actor_of(ada.http.cookies["__Host-guerdon-session"])
+    assert me is not None
+    shown = entered(host, me, "open", 0.123, 0.234, 0.345)
+    covered = entered(host, me, "final", 0.123, 0.234, 0.345)
+    for item, score in ((shown, True), (covered, False)):
+        (attempt, *_) = host.submissions.get(me, item.id).attempts
+        path = f"/attempts/{attempt}"
+        assert ("score hidden" not in ada.get(path).text) is score
+        assert ("0.123" in root.get(path).text) == ("0.123" in ada.get(path).text)
+        assert bea.get(path).status_code == 404
+        assert Browser(host, settings).get(path).status_code == 403
+        run = host.contests.find("numbers").phase(item.phase).run
+        assert ada.get(f"/runs/{run}").status_code == 403
+        assert (root.get(f"/runs/{run}").status_code == 200) is score

@@ -57,7 +57,7 @@ def stream(desk: Desk) -> Callable[[Request], Any]:
         seat = visit.actor.person or address_of(request.scope)
         if not desk.seats.take(seat):
             return PlainTextResponse("Too many live pages are open. Close some.\n", 429)
-        ledger = "run" in request.query_params and may(visit.actor, Action.CREATE_CONTEST)
+        ledger = "run" in request.query_params and may(visit.actor, Action.SEE_RUNS)
         after = visit.number("after", 0, 1 << 60, 1 << 60)
 
         async def lines() -> AsyncIterator[str]:

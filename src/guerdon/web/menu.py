@@ -19,7 +19,7 @@ def menu(visit: Visit) -> list[tuple[str, str]]:
         ("/submissions", "Submissions", may(actor, Action.SEE_QUEUE)),
         ("/queue", "Queue", may(actor, Action.SEE_QUEUE)),
         ("/compare", "Compare", actor.role in (Role.ORGANISER, Role.ANNOTATOR)),
-        ("/runs", "Runs", organises),
+        ("/runs", "Runs", may(actor, Action.SEE_RUNS)),
         ("/systems", "Systems", actor.role is not Role.VISITOR),
         ("/people", "People", organises and not local),
         ("/account", "Account", bool(actor.person) and not local),

@@ -1,4 +1,5 @@
-"""Runs of the ledger: what solvers did, with live progress, reports and lineages. For organisers.
+"""Runs of the ledger: what solvers did, with live progress, reports and lineages. For organisers, attempts also for
+the team that made them.
 
 A contest's runs hold the scores of its entrants. Only those of phases that tell every score, or whose scores are
 shown, can be opened here: nobody, organisers included, gets at a sealed score by another door.
@@ -12,8 +13,8 @@ from typing import Any
 from guerdon.core.challenge import Visibility
 from guerdon.core.errors import LedgerError
 from guerdon.hosting import Action, NotFoundError
-from guerdon.hosting.may import ensure
-from guerdon.ledger import RunRow, views
+from guerdon.hosting.may import ensure, may
+from guerdon.ledger import AttemptRow, RunRow, views
 from guerdon.report import page as report_page
 from guerdon.report import text
 from guerdon.report.figures import figures
@@ -28,7 +29,7 @@ SHOWN = 200
 
 def runs(visit: Visit) -> Any:
     """The runs, newest first."""
-    ensure(visit.actor, Action.CREATE_CONTEST)
+    ensure(visit.actor, Action.SEE_RUNS)
     ledger, closed = visit.desk.host.ledger, _closed(visit)
     found = sorted(ledger.runs(), key=lambda row: row.created, reverse=True)
     rows = [row for row in found if row.id not in closed]
@@ -53,7 +54,7 @@ def _revealed(visit: Visit) -> set[str]:
 
 
 def _run(visit: Visit) -> RunRow:
-    ensure(visit.actor, Action.CREATE_CONTEST)
+    ensure(visit.actor, Action.SEE_RUNS)
     return _opened(visit, visit.path["id"])
 
 
@@ -99,14 +100,14 @@ def report(visit: Visit) -> Any:
 
 
 def attempt(visit: Visit) -> Any:
-    """One attempt and all it was made from."""
-    ensure(visit.actor, Action.CREATE_CONTEST)
+    """One attempt and all it was made from; a team's own without its score, where that may not be seen."""
+    if not visit.actor.person:
+        ensure(visit.actor, Action.SEE_RUNS)
     try:
         found = views.lineage(visit.desk.host.ledger, visit.path["id"][:80])
     except LedgerError:
         raise NotFoundError("an attempt of this ledger", "there is none of that id", "See a run's answers") from None
-    row = _opened(visit, found[0].attempt.run)
-    hidden = row.visibility != "open" and row.id not in _revealed(visit)
+    row, hidden = _attempted(visit, found[0].attempt)
     scores = [] if hidden else [(each.depth, each.verdict.score.value if each.verdict else None) for each in found]
     kind, answer = text.content(found[0].attempt.answer.content)
     return visit.page(
@@ -114,6 +115,18 @@ def attempt(visit: Visit) -> Any:
         ancestors=found[1:SHOWN], more=max(len(found) - SHOWN, 0), drawing=generations(scores),
         kind=kind, answer=text.clip(answer, 20_000),
     )  # fmt: skip
+
+
+def _attempted(visit: Visit, attempt: AttemptRow) -> tuple[RunRow, bool]:
+    """The run of an attempt that the visitor may see, and whether its score is hidden."""
+    item = visit.desk.host.submissions.of_attempt(attempt.run, attempt.step)
+    if item is None:
+        ensure(visit.actor, Action.SEE_RUNS)
+        row = _opened(visit, attempt.run)
+        return row, row.visibility != "open" and row.id not in _revealed(visit)
+    if not may(visit.actor, Action.SEE_RUNS, item):
+        raise NotFoundError("an attempt of this ledger", "there is none of that id", "See a run's answers")
+    return visit.desk.host.ledger.run(attempt.run), not may(visit.actor, Action.SEE_SCORE, item)
 
 
 PAGES = [
