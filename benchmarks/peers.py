@@ -53,6 +53,8 @@ GROUPS: Mapping[str, Sequence[Step]] = {
     "p5": [Step(("ribs==0.12.0",))],
     "p8": [Step(("pycocotools==2.0.11", "faster-coco-eval==1.8.0", "hotcoco==1.3.0", "numpy>=2"))],
     "p9": [Step(("ale-py==0.12.1", "opencv-python-headless==5.0.0.93"))],
+    "p11": [Step(("mlflow==3.17.2", "trackio==0.43.0"))],
+    "p12": [Step(("label-studio==1.23.2",))],
     "p14": [Step(("himalaya==0.4.11", "packaging>=24"))],  # which himalaya imports and does not name
     "trl": [Step(("torch==2.13.0",), only_cpu=True), Step(("trl==1.16.0",))],
 }

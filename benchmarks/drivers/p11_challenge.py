@@ -1,6 +1,7 @@
 """The challenge of the contest that P11 asks for the board of: one number, judged as it is."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from guerdon import Challenge, Reward, Task, Visibility
 
@@ -19,7 +20,7 @@ class One(Challenge):
 
     name = "one"
     entry = "json"
-    splits = {"open": Visibility.OPEN}
+    splits: ClassVar = {"open": Visibility.OPEN}
 
     @property
     def judge(self):

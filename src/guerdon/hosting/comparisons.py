@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ from guerdon.hosting.reviewing import Seen
 from guerdon.hosting.store import Store, Writer, new_id, pack, packed, unpack, unpacked
 from guerdon.hosting.things import Actor, Project
 from guerdon.hosting.trust import WEIGHTS, basis
+from guerdon.ledger.codec import plain
 from guerdon.ledger.database import execute
 from guerdon.prefer import PreferenceSet
 from guerdon.prefer.acquisition import RULES
@@ -399,15 +401,21 @@ def _outcome(word: Outcome | str) -> Outcome:
 def _item_columns(project: str, item: Item) -> tuple[str, ...]:
     if not item.id or len(item.id) > 200:
         raise HostingError("items with ids of 1 to 200 characters", f"got {item.id!r:.60}", "Give it one")
-    content = item.content.plain() if isinstance(item.content, Blob) else {"content": item.content}
+    content = item.content
     try:
-        stored = packed(content)
+        stored = packed(content.plain()) if isinstance(content, Blob) else f'{{"content":{plain(content)}}}'
     except ValueError as error:
         raise HostingError(
             f"item {item.id!r:.60} of plain data", str(error), "Convert it, or store it as a blob"
         ) from None
     group = item.group or item.prompt
-    return (project, pack(item.id), pack(item.prompt), stored, pack(item.system), digest(group) if group else "")
+    return (project, pack(item.id), pack(item.prompt), stored, pack(item.system), _group(group) if group else "")
+
+
+@functools.lru_cache(maxsize=4096)
+def _group(name: str) -> str:
+    """A group as it is stored: one prompt may be long, and many items in a row have it."""
+    return digest(name)
 
 
 def _insert_items(to: Writer, rows: Sequence[tuple[str, ...]]) -> None:
