@@ -56,6 +56,16 @@ def test_equal_to_the_normal_equations_of_each_fold(n, p, grouped):
         np.testing.assert_allclose(fit.intercept[k], b[0], rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize(("n", "p"), [(60, 25), (40, 90)])
+def test_little_memory_changes_nothing_where_predictions_are_made(n, p):
+    """With room for the matrices that predict, and without."""
+    x, y = data(np.random.default_rng(n), n, p, 13)
+    rich, poor = (Ridge(alphas=ALPHAS, folds=4, memory_mb=mb).fit(x, y) for mb in (512, 0.05))
+    np.testing.assert_allclose(rich.scores, chosen(x, y, ALPHAS, 4).max(0), rtol=1e-8)
+    np.testing.assert_allclose(poor.scores, rich.scores, rtol=1e-9)
+    np.testing.assert_allclose(poor.weights, rich.weights, rtol=1e-7, atol=1e-9)
+
+
 @given(st.integers(6, 40), st.integers(1, 50), st.integers(1, 6), st.integers(2, 5), st.integers(0, 9))
 def test_scores_are_those_of_plain_cross_validation(n, p, t, folds, seed):
     x, y = data(np.random.default_rng(seed), n, p, t)
@@ -115,13 +125,14 @@ def test_memory_stays_within_its_bound(tmp_path):
     import tracemalloc
 
     rng = np.random.default_rng(6)
-    x = rng.normal(size=(400, 30)).astype(np.float32)
+    x = rng.normal(size=(400, 500)).astype(np.float32)
     np.save(tmp_path / "y.npy", rng.normal(size=(400, 5000)).astype(np.float32))
-    for width, bound in ((30, 1.0), (30, 3.0)):
+    for width, bound in ((30, 1.0), (30, 3.0), (200, 6.0), (200, 20.0), (500, 6.0), (500, 20.0)):
         tracemalloc.start()
-        fit = Ridge(memory_mb=bound).fit(x[:, :width], tmp_path / "y.npy")
+        some = np.ascontiguousarray(x[:, :width])
+        fit = Ridge(memory_mb=bound).fit(some, tmp_path / "y.npy")
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         result = fit.weights.nbytes + fit.intercept.nbytes + 3 * fit.alphas.nbytes
-        shared = 2 * x.nbytes + 12 * 8 * width * width * 5
+        shared = 2 * some.nbytes + 2 * 8 * min(width, len(x)) ** 2
         assert peak < bound * 2**20 + result + shared

@@ -1,13 +1,12 @@
 """Ridge regression for very many targets, each with its own penalty chosen by cross-validation.
 
-For X (n, p) and Y (n, t), t in the tens of thousands, work on X alone is cheap and done in double precision: one Gram
-matrix for each fold, whose sum less its own is that of the rows it is predicted from, and one eigendecomposition for
-each. What touches Y is a few products of matrices in its own precision, block after block of targets:
+For X (n, p) and Y (n, t), t in the tens of thousands, work on X alone is cheap and done in double precision; it is in
+`spectra`. What touches Y is a few products of matrices in its own precision, block after block of targets:
 
     p at most the rows of any fold  no prediction is made: with V, l the eigenvectors and values of the training rows'
                                     Gram matrix, z = V'X'y and w = z / (l + a), a fold's squared error is
                                     y'y − 2 w'(V'c) + w'(V'GV)w with c = X'y and G = X'X of the held-out rows
-    otherwise                       predictions (X V) w
+    otherwise                       predictions, by one matrix for all penalties, from X'Y, or from Y where p is large
 
 The intercept is not penalised: every sum is taken about the training rows' means.
 """
@@ -15,7 +14,7 @@ The intercept is not penalised: every sum is taken about the training rows' mean
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -24,12 +23,15 @@ import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError
 from guerdon.numerics.folds import split
+from guerdon.numerics.spectra import Features, Floats, Fold, Wide, prepared
 
-Floats: TypeAlias = npt.NDArray[np.floating[Any]]
-Wide: TypeAlias = npt.NDArray[np.float64]
 Select: TypeAlias = Literal["mse", "r"]
 ALPHAS = tuple(10.0**k for k in range(7))
 MEMORY_MB = 512.0
+CACHE = 1 << 22
+"""Predictions that are made at once: they should fit a cache."""
+ROOM = 4
+"""One part in so many of the memory is for what predicts, as much again for predictions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,133 +59,74 @@ class RidgeFit:
         return found
 
 
-@dataclass(frozen=True, eq=False)
-class _Fold:
-    """What is known of a fold before any target is seen; columns are the training rows' eigenvectors.
+def _errors(
+    fold: Fold, y: Floats, cross: Floats | None, whole: Floats | None, alphas: Wide, cells: int
+) -> tuple[Wide, Wide, Wide]:
+    """For each penalty w'(V'c) and w'(V'GV)w (A, t), and y'y (t,) of the held-out rows, all about the training means.
 
     Args:
-        rows: held-out rows.
-        others: the training rows.
-        values: (r,), eigenvalues of the training rows' Gram matrix.
-        vectors: (p, r).
-        mean: (p,), of the training rows.
-        held_sum: (p,), over the held-out rows.
-        quadratic: held' held (r, r), where errors come as quadratic forms, else `None`.
-        held: X of the held-out rows about the training means, rotated (m, r), where they come as predictions.
-        train: the same of the training rows (n − m, r).
+        fold: which.
+        y: (n, t), with the mean 0.
+        cross: X'y of the held-out rows (p, t), where errors or predictions are made of it.
+        whole: X'y of all rows.
+        alphas: the penalties.
+        cells: predictions that are made at once.
     """
-
-    rows: npt.NDArray[np.int64]
-    others: npt.NDArray[np.int64]
-    values: Wide
-    vectors: Wide
-    mean: Wide
-    held_sum: Wide
-    quadratic: Floats | None = None
-    held: Floats | None = None
-    train: Floats | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _Features:
-    """Everything about X that all targets share."""
-
-    x: Floats
-    means: Wide
-    folds: Sequence[_Fold] = field(default=())
-    values: Wide = field(default_factory=lambda: np.empty(0))
-    vectors: Floats = field(default_factory=lambda: np.empty((0, 0)))
-
-
-def _decomposed(gram: Wide) -> tuple[Wide, Wide]:
-    """Eigenvalues and vectors of what is not rounding."""
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps * 10
-    return values[kept], vectors[:, kept]
-
-
-def _prepared(x: Floats, dtype: Any, folds: Sequence[npt.NDArray[np.int64]]) -> _Features:
-    means = _mean(x)
-    moved = np.asarray(x - means, dtype)
-    grams = [_gram(moved[rows]) for rows in folds]
-    whole = np.sum(grams, axis=0) if grams else _gram(moved)
-    few = moved.shape[1] <= min(map(len, folds), default=0)
-    found = [_fold(moved, rows, gram, whole, few) for rows, gram in zip(folds, grams)]
-    values, vectors = _decomposed(whole)
-    return _Features(moved, means, found, values, np.asarray(vectors, dtype))
-
-
-def _mean(x: Floats) -> Wide:
-    return np.asarray(sum(np.asarray(x[at : at + 1024], np.float64).sum(0) for at in range(0, len(x), 1024)) / len(x))
-
-
-def _gram(rows: Floats) -> Wide:
-    """X'X in double precision, a few rows at a time."""
-    found = np.zeros((rows.shape[1],) * 2)
-    for at in range(0, len(rows), 1024):
-        part = np.asarray(rows[at : at + 1024], np.float64)
-        found += part.T @ part
-    return found
-
-
-def _fold(x: Floats, rows: npt.NDArray[np.int64], gram: Wide, whole: Wide, few: bool) -> _Fold:
-    others = np.setdiff1d(np.arange(len(x)), rows, assume_unique=True)
-    held_sum = np.asarray(x[rows], np.float64).sum(0)
-    mean = -held_sum / len(others)  # x has the mean 0 over all rows
-    values, vectors = _decomposed(whole - gram - len(others) * np.outer(mean, mean))
-    about = gram - np.outer(held_sum, mean) - np.outer(mean, held_sum) + len(rows) * np.outer(mean, mean)
-    common = {"rows": rows, "others": others, "values": values, "vectors": vectors, "mean": mean, "held_sum": held_sum}
-    dtype = x.dtype
-    if few:
-        return _Fold(**common, quadratic=np.asarray(vectors.T @ about @ vectors, dtype))
-    held, train = (np.asarray((x[part] - mean) @ vectors, dtype) for part in (rows, others))
-    return _Fold(**common, held=held, train=train)
-
-
-def _errors(fold: _Fold, y: Floats, cross: Floats, whole: Floats, alphas: Wide) -> Iterator[tuple[Wide, Wide, Wide]]:
-    """For each alpha: w'(V'c), w'(V'GV)w and y'y of the held-out rows, all about the training means, each (t,)."""
-    shift = np.asarray(y[fold.rows].sum(0, dtype=np.float64))
+    held = y[fold.rows]
+    shift = np.asarray(held.sum(0, dtype=np.float64))
     mean = -shift / len(fold.others)  # y has the mean 0 over all rows
-    total = np.einsum("nt,nt->t", y[fold.rows], y[fold.rows]).astype(np.float64)
+    total = np.einsum("nt,nt->t", held, held).astype(np.float64)
     total += -2 * mean * shift + len(fold.rows) * mean * mean
-    if fold.quadratic is None:
-        yield from _predicted(fold, y, mean, total, alphas)
-        return
-    dtype = y.dtype
-    turn = np.asarray(fold.vectors.T, dtype)
-    outer = np.outer(fold.vectors.T @ fold.mean, mean) * len(fold.others)
-    z = turn @ (whole - cross) - outer.astype(dtype)
+    if fold.quadratic is not None:
+        assert cross is not None
+        assert whole is not None
+        return *_quadratic(fold, cross, whole - cross, (mean, shift), alphas), total
+    if cross is None or whole is None:
+        known = y[fold.others]  # the training rows of X have the mean 0: that of y does not matter
+    else:
+        known = whole - cross
+        known -= _outer(fold.mean, mean * len(fold.others), y.dtype)
+    held -= mean.astype(y.dtype)
+    return *_predicted(fold, known, held, alphas, cells), total
+
+
+def _quadratic(fold: Fold, cross: Floats, rest: Floats, means: tuple[Wide, Wide], alphas: Wide) -> tuple[Wide, Wide]:
+    dtype, turn = cross.dtype, fold.turn
+    mean, shift = means
+    along = turn @ fold.mean
+    z = turn @ rest
+    z -= _outer(along, mean * len(fold.others), dtype)
     # Σ (x − m)(y − μ) over held-out rows, with their sums: c − s_x μ − m s_y + k m μ
     held = turn @ cross
-    held -= np.outer(fold.vectors.T @ (fold.held_sum - len(fold.rows) * fold.mean), mean).astype(dtype)
-    held -= np.outer(fold.vectors.T @ fold.mean, shift).astype(dtype)
+    held -= _outer(turn @ (fold.held_sum - len(fold.rows) * fold.mean), mean, dtype)
+    held -= _outer(along, shift, dtype)
     held *= z
     shrunk = 1.0 / (fold.values[None, :] + alphas[:, None])
-    crosses = shrunk.astype(dtype) @ held
-    for a in range(len(alphas)):
-        w = np.multiply(z, shrunk[a].astype(dtype)[:, None], out=held)
-        yield crosses[a].astype(np.float64), np.einsum("pt,pt->t", w, fold.quadratic @ w).astype(np.float64), total
+    inner = (shrunk.astype(dtype) @ held).astype(np.float64)
+    square = np.empty_like(inner)
+    for a, line in enumerate(shrunk.astype(dtype)):
+        w = np.multiply(z, line[:, None], out=held)
+        square[a] = np.einsum("pt,pt->t", w, fold.quadratic @ w)
+    return inner, square
 
 
-def _predicted(fold: _Fold, y: Floats, mean: Wide, total: Wide, alphas: Wide) -> Iterator[tuple[Wide, Wide, Wide]]:
-    assert fold.held is not None
-    assert fold.train is not None
-    moved = np.asarray(y[fold.rows] - mean, y.dtype)
-    z = fold.train.T @ y[fold.others]  # the training rows of X have the mean 0: that of y does not matter
-    for alpha in alphas:
-        guess = (fold.held / (fold.values + alpha).astype(y.dtype)) @ z
-        cross = np.einsum("nt,nt->t", guess, moved).astype(np.float64)
-        yield cross, np.einsum("nt,nt->t", guess, guess).astype(np.float64), total
+def _outer(one: Floats, two: Floats, dtype: Any) -> Floats:
+    return np.outer(one.astype(dtype), two.astype(dtype))
 
 
-def _scores(x: _Features, y: Floats, crosses: Sequence[Floats], whole: Floats, alphas: Wide, select: Select) -> Wide:
-    """(A, t): mean over folds."""
-    found = np.zeros((len(alphas), y.shape[1]))
-    for fold, cross in zip(x.folds, crosses or [whole] * len(x.folds)):
-        for a, (inner, square, total) in enumerate(_errors(fold, y, cross, whole, alphas)):
-            lost = (total - 2 * inner + square) / len(fold.rows)
-            found[a] += _r(inner, square, total) if select == "r" else -lost
-    return found / len(x.folds)
+def _predicted(fold: Fold, known: Floats, held: Floats, alphas: Wide, cells: int) -> tuple[Wide, Wide]:
+    """Products of predictions with targets and with themselves, (A, t) each, `cells` predictions at once."""
+    inner, square = np.empty((len(alphas), held.shape[1])), np.empty((len(alphas), held.shape[1]))
+    known = fold.turn @ known if fold.smooth is None else known
+    for some, predictor in fold.predictors(alphas):
+        step = max(1, cells // len(predictor))
+        for at in range(0, held.shape[1], step):
+            part = slice(at, at + step)
+            guesses = (predictor @ known[:, part]).reshape(some.stop - some.start, len(held), -1)
+            for a, guess in enumerate(guesses, some.start):
+                inner[a, part] = np.einsum("nt,nt->t", guess, held[:, part])
+                square[a, part] = np.einsum("nt,nt->t", guess, guess)
+    return inner, square
 
 
 def _r(inner: Wide, square: Wide, total: Wide) -> Wide:
@@ -247,7 +190,8 @@ class Ridge:
         if not np.isfinite(np.sum(x, dtype=np.float64)):
             raise ConfigError("finite features", "some are not", "Leave them out, or fill them in")
         choosing = len(self.alphas) > 1
-        features = _prepared(x, dtype, split(len(x), self.folds) if choosing else [])
+        alphas, room = np.asarray(self.alphas, np.float64), int(self.memory_mb * 2**20 / ROOM / dtype.itemsize)
+        features = prepared(x, dtype, split(len(x), self.folds) if choosing else [], alphas, room)
         work = _Work(self, features, y, shape, dtype)
         labels = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
         if labels is not None and labels.shape != (shape[1],):
@@ -288,22 +232,27 @@ def _columns(y: Floats | Path, part: slice, dtype: Any) -> Floats:
 class _Work:
     """Targets, block after block."""
 
-    def __init__(self, recipe: Ridge, x: _Features, y: Floats | Path, shape: tuple[int, ...], dtype: Any) -> None:
+    def __init__(self, recipe: Ridge, x: Features, y: Floats | Path, shape: tuple[int, ...], dtype: Any) -> None:
         self.alphas, self.select = np.asarray(recipe.alphas, np.float64), recipe.select
         self.x, self.y, self.dtype = x, y, dtype
         self.rows, self.targets = shape
         self.width = len(x.means)
-        self.block = self._block(recipe.memory_mb * 2**20)
+        memory = recipe.memory_mb * 2**20
+        self.cells = min(CACHE, int(memory / ROOM / dtype.itemsize))
+        self.block = self._block(memory)
 
     def _block(self, memory: float) -> int:
         """Targets at once: y, its products with each fold, and what an error needs."""
-        width, folds = self.width, len(self.x.folds)
-        small = [fold.quadratic is not None for fold in self.x.folds]
-        own = 2 * self.rows + width * (3 + (folds + 4 if all(small) else 1))
-        if not all(small):
-            own += 4 * max(len(fold.rows) for fold in self.x.folds)
+        held = max((len(fold.rows) for fold in self.x.folds), default=0)
+        own = 2 * self.rows + 3 * held
+        if self.x.by_rows:
+            own += 2 * self.rows
+        else:
+            own += self.width * (7 + len(self.x.folds))
         each = own * self.dtype.itemsize + 8 * 4 * len(self.alphas)
-        count = int(memory // each)
+        kept = sum(fold.smooth.nbytes for fold in self.x.folds if fold.smooth is not None)
+        guesses = 0 if self.x.way == "quadratic" else self.cells * self.dtype.itemsize
+        count = int((memory - kept - guesses) // each)
         if count < 1:
             do = f"Raise memory_mb to {each / 2**20 + 1:.0f}"
             raise ConfigError("memory for one target", f"got {memory / 2**20:g} MiB", do)
@@ -322,16 +271,32 @@ class _Work:
         block -= mean.astype(self.dtype)
         return block, mean
 
-    def _crosses(self, block: Floats) -> tuple[list[Floats], Floats]:
-        """X'Y of each fold where folds want it, and of all rows."""
-        if self.x.folds and all(fold.quadratic is not None for fold in self.x.folds):
-            found: list[Floats] = [self.x.x[fold.rows].T @ block[fold.rows] for fold in self.x.folds]
-            return found, np.asarray(np.add.reduce(found))
-        return [], self.x.x.T @ block
+    def _crosses(self, block: Floats) -> tuple[list[Floats | None], Floats | None]:
+        """X'Y of each fold and of all rows, unless targets come as they are."""
+        if self.x.by_rows:
+            return [None] * len(self.x.folds), None
+        if not self.x.folds:
+            return [], self.x.x.T @ block
+        found = [self.x.x[fold.rows].T @ block[fold.rows] for fold in self.x.folds]
+        whole = found[0].copy()
+        for each in found[1:]:
+            whole += each
+        return list(found), whole
 
     def scored(self, part: slice) -> Wide:
         block, _ = self._centred(part)
-        return _scores(self.x, block, *self._crosses(block), self.alphas, self.select)
+        return self._scores(block, *self._crosses(block))
+
+    def _scores(self, y: Floats, crosses: Sequence[Floats | None], whole: Floats | None) -> Wide:
+        """(A, t): mean over folds."""
+        found = np.zeros((len(self.alphas), y.shape[1]))
+        for fold, cross in zip(self.x.folds, crosses):
+            inner, square, total = _errors(fold, y, cross, whole, self.alphas, self.cells)
+            if self.select == "r":
+                found += _r(inner, square, total)
+            else:
+                found -= (total - 2 * inner + square) / len(fold.rows)
+        return found / len(self.x.folds)
 
     def fitted(
         self, picked: npt.NDArray[np.int64] | None, scores: Wide | None, on_block: Callable[[int, int], None]
@@ -344,14 +309,14 @@ class _Work:
             block, mean = self._centred(part)
             crosses, whole = self._crosses(block)
             if picked is None and self.x.folds:
-                table = _scores(self.x, block, crosses, whole, self.alphas, self.select)
+                table = self._scores(block, crosses, whole)
                 chosen[part] = table.argmax(0)
                 told[part] = table.max(0)
             crosses.clear()
-            z = self.x.vectors.T @ whole
+            z = self.x.turn @ (block if whole is None else whole)
             shrunk = 1.0 / (self.x.values[:, None] + self.alphas[None, :])
             z *= shrunk.astype(self.dtype)[:, chosen[part]]
-            np.matmul(self.x.vectors, z, out=weights[:, part])
+            np.matmul(self.x.back, z, out=weights[:, part])
             intercept[part] = mean - self.x.means @ weights[:, part]
             on_block(part.stop, self.targets)
         return RidgeFit(weights, intercept, self.alphas[chosen], told, self.x.means)
