@@ -49,6 +49,7 @@ def serve(
     """
     from guerdon.hosting import Host
     from guerdon.web.app import make_app as make_web
+    from guerdon.web.patience import protocol
     from guerdon.web.settings import Settings
 
     uvicorn = _uvicorn()
@@ -65,6 +66,7 @@ def serve(
         pages = make_web(opened, settings)
         config = uvicorn.Config(
             pages, host=host or "127.0.0.1", port=port, log_level="warning", access_log=False,
+            http=protocol(settings.chunk_s),
             server_header=False, proxy_headers=behind_proxy, forwarded_allow_ips="127.0.0.1",
             timeout_keep_alive=20, timeout_graceful_shutdown=2, h11_max_incomplete_event_size=64 << 10, ws="none",
         )  # fmt: skip
