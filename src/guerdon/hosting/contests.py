@@ -74,7 +74,8 @@ class Contests:
             public: visitors may see it.
 
         Raises:
-            HostingError: the slug is taken or not one; a phase tells more than the challenge's split allows.
+            HostingError: the slug is taken or not one; a phase tells more than the challenge's split allows, or a mean
+                over tasks of which one could outweigh all others.
             ConfigError: the challenge cannot be made.
             ChallengeError: it has no keys for the answers of a phase.
         """
@@ -87,9 +88,12 @@ class Contests:
         made = [_checked(phase, challenge, place) for place, phase in enumerate(given)]
         if len({phase.name for phase in made}) < len(made):
             raise HostingError("phases with names of their own", "two have the same", "Rename one")
-        rows = [self._run_row(challenge, slug, phase) for phase in made]
+        posed = {split: Posed(challenge, split) for split in {phase.split: None for phase in made}}
+        for each in posed.values():
+            each.ready()
         for phase in made:
-            Posed(challenge, phase.split).ready()
+            _check_bounded(phase, posed[phase.split])
+        rows = [self._run_row(challenge, slug, phase, posed[phase.split]) for phase in made]
 
         def work(to: Writer) -> None:
             if to.rows("SELECT 1 FROM hosting_contests WHERE slug = ?", [slug]):
@@ -100,7 +104,7 @@ class Contests:
                 rules=pack(rules_markdown), made_by=actor.person, public=int(public), created=to.now,
             )  # fmt: skip
             for phase, row in zip(made, rows, strict=True):
-                tasks = [(challenge.name, task) for task in Posed(challenge, phase.split).vault.tasks.values()]
+                tasks = [(challenge.name, task) for task in posed[phase.split].vault.tasks.values()]
                 self._store.ledger.adding.tasks(to.connection, tasks)
                 self._store.ledger.adding.run(to.connection, row)
                 _insert_phase(to, name, phase, row.id)
@@ -110,8 +114,7 @@ class Contests:
         self._store.write(work)
         return self.get(actor, slug)
 
-    def _run_row(self, challenge: Challenge, slug: str, phase: Phase) -> RunRow:
-        posed = Posed(challenge, phase.split)
+    def _run_row(self, challenge: Challenge, slug: str, phase: Phase, posed: Posed) -> RunRow:
         visibility = phase.visibility or Visibility.SEALED
         return RunRow(
             id=digest("contest", slug, phase.name, identity(challenge))[:12],
@@ -364,6 +367,20 @@ def _checked(phase: Phase, challenge: Challenge, place: int) -> Phase:
         raise HostingError("a phase's name of 1 to 60 printable characters", f"got {len(phase.name)}", "Shorten it")
     step = _step(challenge) if phase.step is None else phase.step
     return replace(phase, split=split, visibility=visibility, place=place, step=step)
+
+
+def _check_bounded(phase: Phase, posed: Posed) -> None:
+    """A mean over tasks that one of them can outweigh tells that one's label (Whitehill, arXiv 1707.01825).
+
+    Raises:
+        HostingError: an aggregate phase of several tasks, whose judge has no bounds.
+    """
+    bounded = all(map(math.isfinite, posed.judge.range))
+    if phase.visibility is Visibility.AGGREGATE and not posed.single and not bounded:
+        low, high = posed.judge.range
+        got = f"phase {phase.name} has {len(posed.vault.tasks):,} tasks, each scored from {low} to {high}"
+        do = "Clip the judge's scores and say its range, or seal the phase"
+        raise HostingError("an aggregate phase in which no task outweighs the others", got, do)
 
 
 def _step(challenge: Challenge) -> float:
