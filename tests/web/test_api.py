@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("markdown_it")
 pytest.importorskip("nh3")
-from hosting_helpers import FREE, OneFile, contest, judged, person
+from hosting_helpers import FREE, OneFile, contest, guess, judged, person
 from web_helpers import ORIGIN, Browser
 
 from guerdon.core.errors import ConfigError
@@ -138,3 +138,15 @@ def test_a_refusal_at_the_door_comes_in_three_clauses_too(host: Host, settings: 
         answer = browser.http.request("POST" if "content" in given else "GET", path, **given)
         assert answer.status_code == status
         assert set(answer.json()) == {"expected", "got", "do"}
+
+
+def test_what_is_left_of_limits_is_told(host: Host, settings: Settings) -> None:
+    contest(host, Phase("open", "open", limits=Limits(per_day=2, per_month=9)))
+    browser = Browser(host, settings)
+    ann = person(host, "Ann")
+    host.submissions.submit(ann, "numbers", "open", guess("open", 1, 2, 3))
+    path = "/api/v1/contests/numbers/limits"
+    told = browser.http.get(path, headers=api(host, ann, "read")).json()
+    assert (told["day"], told["month"], told["total"], told["concurrent"], told["waiting"]) == (1, 8, None, 1, 1)
+    assert browser.http.get(path, headers=api(host, ann, "annotate")).status_code in (403, 404)
+    assert browser.http.get(path).status_code == 404

@@ -129,7 +129,7 @@ class Submissions:
         """
         found = self._contests.get(actor, contest)
         where = found.phase(phase)
-        ensure(actor, Action.SUBMIT, where)
+        ensure(actor, Action.SEE_QUEUE)
         return limits_left(self._store.rows, actor, phase_key(found, where), where.limits, self._store.now())
 
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -21,6 +21,7 @@ from guerdon.hosting import (
     Host,
     HostingError,
     LimitError,
+    LimitsLeft,
     NotAllowedError,
     Phase,
     QueueView,
@@ -106,6 +107,11 @@ def _page(caller: Caller, slug: str, phase: str, first: int, count: int) -> tupl
     return found, found.phase(phase)
 
 
+def limits(caller: Caller, slug: str, phase: str = "") -> LimitsLeft:
+    """What your team may still submit to a phase, counted as submitting counts; null is any number."""
+    return caller.host.submissions.limits_left(caller.actor, slug, phase)
+
+
 def close(caller: Caller, slug: str, phase: str = "") -> Contest:
     """Take no more submissions. For organisers."""
     return caller.host.contests.close(caller.actor, slug, phase)
@@ -166,6 +172,7 @@ OPERATIONS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/contests", contests),
     ("GET", "/contests/{slug}", contest),
     ("GET", "/contests/{slug}/board", board),
+    ("GET", "/contests/{slug}/limits", limits),
     ("POST", "/contests/{slug}/close", close),
     ("POST", "/contests/{slug}/reveal", reveal),
     ("GET", "/submissions", submissions),
