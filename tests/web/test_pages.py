@@ -367,7 +367,7 @@ def test_live_pages_are_told_what_changed_and_no_more(host: Host, settings: Sett
 
     async def told(actor: Actor) -> list[str]:
         desk = Desk(host, quick)
-        lines = _lines(desk, actor, Newest(desk), False)
+        lines = _lines(desk, actor, Newest(desk))
         found = [await anext(lines)]
         item = entered(host, ada, "final", 0.12345, 0.2, 0.3)
         found += [await anext(lines)]
@@ -396,7 +396,7 @@ def test_a_live_page_misses_nothing_between_its_making_and_its_stream(host: Host
 
     async def told() -> str:
         desk = Desk(host, Settings(poll_s=0.01))
-        lines = _lines(desk, ada, Newest(desk), False, int(seen[1]))
+        lines = _lines(desk, ada, Newest(desk), "", int(seen[1]))
         return "".join([await anext(lines) for _ in range(2)])
 
     assert item.id in asyncio.run(told())

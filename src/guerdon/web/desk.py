@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import threading
+from collections.abc import Hashable
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from guerdon.web.drawing import share
 from guerdon.web.limits import Rate, Seats
 from guerdon.web.markdown import markdown
 from guerdon.web.menu import menu
+from guerdon.web.readings import Readings
 from guerdon.web.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +39,12 @@ class Desk:
         self.sign_ins = Rate(20)
         self.over = threading.Event()
         self.seats = Seats(settings.streams)
+        self.readings = Readings()
+
+    def ledger_mark(self) -> Hashable:
+        """Another value whenever a run of the ledger has grown or changed its status."""
+        statuses = self.host.ledger.query("SELECT status, COUNT(*) FROM runs GROUP BY status ORDER BY status")
+        return self.host.ledger.revision(), *statuses
 
     def cookie(self, name: str) -> str:
         """A cookie's name; over https one that no other host can set."""

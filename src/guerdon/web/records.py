@@ -8,23 +8,29 @@ shown, can be opened here: nobody, organisers included, gets at a sealed score b
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from guerdon.core.challenge import Visibility
 from guerdon.core.errors import LedgerError
 from guerdon.hosting import Action, NotFoundError
 from guerdon.hosting.may import ensure, may
-from guerdon.ledger import AttemptRow, RunRow, views
+from guerdon.ledger import AttemptRow, Ledger, RunRow, views
+from guerdon.ledger.codec import pack
 from guerdon.report import page as report_page
 from guerdon.report import text
-from guerdon.report.figures import figures
+from guerdon.report.figures import Figure, figures
 from guerdon.report.gather import gather
+from guerdon.report.model import TaskLine
 from guerdon.report.page import Card
 from guerdon.web.drawing import generations
 from guerdon.web.systems import standalone
 from guerdon.web.visit import Page, Visit
 
 SHOWN = 200
+_ATTEMPTS = (
+    "SELECT r.id, a.n FROM (SELECT run, COUNT(*) AS n FROM attempts GROUP BY run) a JOIN runs r ON r.seq = a.run"
+)
 
 
 def runs(visit: Visit) -> Any:
@@ -34,7 +40,8 @@ def runs(visit: Visit) -> Any:
     found = sorted(ledger.runs(), key=lambda row: row.created, reverse=True)
     rows = [row for row in found if row.id not in closed]
     counts = Counter(row.status for row in rows)
-    shown = [(row, int(ledger.spent(row.id).get("attempts", 0))) for row in rows[:SHOWN]]
+    attempts = dict(ledger.query(_ATTEMPTS))
+    shown = [(row, int(attempts.get(pack(row.id), 0))) for row in rows[:SHOWN]]
     return visit.page("runs.html.jinja", title="Runs", rows=shown, count=len(rows), counts=counts)
 
 
@@ -70,15 +77,30 @@ def _opened(visit: Visit, name: str) -> RunRow:
 
 def run(visit: Visit) -> Any:
     """One run, followed while it goes on."""
-    row = _run(visit)
-    found = gather(visit.desk.host.ledger, row.id, reveal=row.id in _revealed(visit))
-    drawn = figures([found])
-    best = [line for line in sorted(found.tasks, key=lambda line: -(line.best or 0.0)) if line.attempt][:8]
+    row, ledger = _run(visit), visit.desk.host.ledger
+    reveal = row.id in _revealed(visit)
+    mark = visit.desk.ledger_mark()
+    shown, version = visit.desk.readings.get((row.id, reveal), mark, lambda: _read(ledger, row.id, reveal))
     word, tone = report_page.STATUS.get(row.status, (row.status, "info"))
     return visit.page(
-        "run.html.jinja", title=f"{row.challenge}, by {row.solver}", row=row, report=found, figures=drawn[:3],
-        cards=_cards(found), best=[] if found.hidden else best, word=word, tone=tone, several=False,
+        "run.html.jinja", title=f"{row.challenge}, by {row.solver}", row=row, shown=shown, version=version, word=word,
+        tone=tone, several=False,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What the page of a run shows of what was read."""
+
+    cards: list[Card]
+    figures: list[Figure]
+    best: list[TaskLine]
+
+
+def _read(ledger: Ledger, run: str, reveal: bool) -> _Shown:
+    found = gather(ledger, run, reveal=reveal)
+    best = [line for line in sorted(found.tasks, key=lambda line: -(line.best or 0.0)) if line.attempt][:8]
+    return _Shown(_cards(found), figures([found])[:3], [] if found.hidden else best)
 
 
 def _cards(found: Any) -> list[Card]:
