@@ -21,6 +21,7 @@ READS = {
     "those of a contest": lambda host, actor: host.submissions.list_for(actor, "board"),
     "those of a phase": lambda host, actor: host.submissions.list_for(actor, "board", "open"),
     "one": lambda host, actor: host.submissions.get(actor, f"s{5:015x}"),
+    "whose an attempt is": lambda host, actor: host.submissions.of_attempt(host.ledger.runs()[0].id, 5),
     "the queue": lambda host, actor: host.queue.view(actor),
     "a lease": lambda host, actor: host.queue.lease("w"),
     "changes": lambda host, actor: host.events(host.newest_event() - 1, actor),

@@ -147,8 +147,8 @@ class Submissions:
 
     def of_attempt(self, run: str, step: int) -> Submission | None:
         """The submission whose attempt that is, without its score; `None` if it is none's. For the host's own use."""
-        where = "EXISTS (SELECT 1 FROM hosting_phases p WHERE p.run = ? AND p.contest = s.contest AND p.name = s.phase)"
-        found = self._records.bare(f"s.number = ? AND {where}", [step, run])
+        where = "(s.contest, s.phase) IN (SELECT p.contest, p.name FROM hosting_phases p WHERE p.run = ?)"
+        found = self._records.bare(f"{where} AND s.number = ?", [run, step])
         return found[0][0] if found else None
 
     def list_for(self, actor: Actor, contest: str = "", phase: str = "", before: int | None = None) -> list[Submission]:
