@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import re
 import zipfile
@@ -11,7 +12,7 @@ from guerdon.core.errors import ConfigError
 from guerdon.core.task import Answer, Case
 from guerdon.systems.algonauts.challenge import Algonauts, Packed, packed, parts_of, small
 from guerdon.systems.algonauts.judge import Truth, expected, judge, score_part, write_report
-from guerdon.systems.algonauts.submission import problem, write
+from guerdon.systems.algonauts.submission import Submission, problem, write
 from guerdon.testing.challenge import ChallengeContract
 
 
@@ -160,6 +161,20 @@ NAN[3, 7] = np.nan
         ({"subj01/lh_pred_test.npy": npy(np.zeros((24, 20)))}, "subj01/lh_pred_test.npy holds float32: got float64"),
         ({"subj01/lh_pred_test.npy": npy(NAN)}, r"subj01/lh_pred_test.npy.*nan at \[3, 7\]"),
         ({"subj01/lh_pred_test.npy": npy(np.array([{}], dtype=object))}, "subj01/lh_pred_test.npy.*never loaded"),
+        ({"subj01/lh_pred_test.npy": npy(NAN.astype(np.float16))}, "holds finite|float32: got float16"),
+        ({"subj01/lh_pred_test.npy": npy(np.zeros((24, 20), ">f4"))}, "subj01/lh_pred_test.npy holds float32: got >f4"),
+        ({"subj01/lh_pred_test.npy": npy(np.zeros((24, 20), "<c8"))}, "subj01/lh_pred_test.npy holds numbers"),
+        ({"subj01/lh_pred_test.npy": npy(np.zeros(24, "f4,f4"))}, "subj01/lh_pred_test.npy holds numbers"),
+        ({"subj01/lh_pred_test.npy": npy(np.zeros((20, 24), np.float32))}, r"shape \(24, 20\): got \(20, 24\)"),
+        ({"subj01/lh_pred_test.npy": npy(np.zeros((0, 20), np.float32))}, r"shape \(24, 20\): got \(0, 20\)"),
+        ({"subj01/lh_pred_test.npy": npy(np.zeros((24, 20, 1), np.float32))}, r"got \(24, 20, 1\)"),
+        ({"subj01/lh_pred_test.npy": npy(np.full((24, 20), -np.inf, np.float32))}, r"-inf at \[0, 0\], and 479 more"),
+        ({"subj01/lh_pred_test.npy": npy(np.zeros((24, 20), np.float32))[:-7]}, "1,913 bytes follow"),
+        ({"subj01/lh_pred_test.npy": npy(np.zeros((24, 20), np.float32))[:40]}, "subj01/lh_pred_test.npy is a .npy"),
+        (
+            {"subj01/lh_pred_test.npy": npy(np.zeros((24, 20), np.float32)).replace(b"(24, 20)", b"(9**9,2)")},
+            "subj01/lh_pred_test.npy is a .npy array",
+        ),
         ({"subj01/lh_pred_test.npy": b"hello"}, "subj01/lh_pred_test.npy"),
         ({"subj03/lh_pred_test.npy": b"hello"}, "no other files"),
         ({"../subj03/x": b"hello"}, ""),
@@ -169,9 +184,26 @@ def test_what_is_wrong_is_said_with_the_file(change, said):
     made = {name: data for name, data in {**entries(), **change}.items() if data is not None}
     text = problem(zipped(made), SHAPES)
     assert text is not None
-    import re
-
     assert re.search(said, text, re.DOTALL), text
+
+
+def test_the_order_of_an_array_in_its_file_does_not_matter():
+    made = entries()
+    name = "subj02/rh_pred_test.npy"
+    turned = npy(np.asfortranarray(np.load(io.BytesIO(made[name]))))
+    assert b"'fortran_order': True" in turned
+    one, two = (Submission(zipped(each), SHAPES).read("subj02", "rh") for each in (made, {**made, name: turned}))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_responses_that_are_not_finite_are_said_to_the_organiser():
+    truth = small(0)[0]
+    responses = truth.responses.copy()
+    responses[5, 7] = np.nan
+    for side in ("responses", "ceiling"):
+        broken = {"responses": responses, "ceiling": np.full(20, np.nan)}[side]
+        with pytest.raises(ConfigError, match="finite responses and ceilings of subj01 lh"):
+            dataclasses.replace(truth, **{side: broken})
 
 
 def test_no_zip_is_said():

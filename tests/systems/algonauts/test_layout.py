@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 
+from guerdon.bench.run import run
 from guerdon.core.errors import ConfigError
+from guerdon.ledger import Ledger
 from guerdon.systems.algonauts import brains
 from guerdon.systems.algonauts.challenge import Algonauts
 from guerdon.systems.algonauts.commands import main
 from guerdon.systems.algonauts.layout import COUNTS, VERTICES, subjects
 from guerdon.systems.algonauts.prepare import Recording, divide, prepare
+from guerdon.systems.algonauts.solvers import LinearEncoder, SubmissionFile
 
 pytest.importorskip("PIL")
 
@@ -129,3 +132,35 @@ def test_missing_pictures_and_wrong_tables_are_said(tmp_path):
     betas = {"lh": np.zeros((4, 2)), "rh": np.zeros((4, 2))}
     with pytest.raises(ConfigError, match="the first is 0"):
         prepare(Recording("subj01", items, sessions, betas, {}), tmp_path, withheld=1)
+
+
+def scored(solver, challenge, folder):
+    with Ledger.open(folder / "a.db") as book:
+        done = run(solver, challenge, ledger=book, budget=1)
+        ((_, verdict),) = book.judged(done.id)
+    return verdict.score
+
+
+def test_the_baseline_is_a_solver_and_so_is_its_zip(root, tmp_path):
+    pytest.importorskip("scipy")
+    challenge = Algonauts(data=str(root))
+    fitted = scored(LinearEncoder(folder=str(root), features="gabor", components=20), challenge, tmp_path)
+    main(["encode", str(root), "--features", "gabor", "--components", "20", "--out", str(tmp_path / "entry.zip")])
+    handed = scored(SubmissionFile(file=str(tmp_path / "entry.zip")), challenge, tmp_path)
+    assert fitted.value == handed.value > 20
+    for solver, said in (
+        (LinearEncoder(), "Set --folder"),
+        (SubmissionFile(file="none.zip"), "none.zip: No such file"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            run(solver, challenge, budget=1)
+
+
+def test_layers_are_told_and_missing_files_are_said(root, tmp_path, capsys):
+    best = ["--features", "gabor", "--components", "5", "--layers", "best"]
+    main(["encode", str(root), *best, "--out", str(tmp_path / "entry.zip")])
+    assert "early from gabor" in capsys.readouterr().err
+    for command in (["score", str(tmp_path / "none.zip")], ["check", str(tmp_path / "none.zip")]):
+        with pytest.raises(SystemExit):
+            main([*command, "--data", str(root)])
+        assert "none.zip" in capsys.readouterr().err

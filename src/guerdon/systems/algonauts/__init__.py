@@ -23,4 +23,8 @@ CARD = Card(
         "Allen et al. 2022, Nature Neuroscience 25:116-126",
     ),
     challenge=f"{_HERE}.challenge:Algonauts",
+    solvers=(
+        ("linear-encoder", f"{_HERE}.solvers:LinearEncoder"),
+        ("submission-file", f"{_HERE}.solvers:SubmissionFile"),
+    ),
 )

@@ -66,6 +66,11 @@ class Packed(Blob):
 
     data: bytes = b""
 
+    @classmethod
+    def holding(cls, data: bytes) -> Packed:
+        """Of these bytes."""
+        return cls(hashlib.sha256(data).hexdigest(), len(data), "application/zip", data)
+
     def read(self) -> bytes:
         """Its bytes."""
         return self.data
@@ -75,8 +80,7 @@ def packed(predictions: Predictions) -> Packed:
     """Predictions as they are handed in."""
     buffer = io.BytesIO()
     write(predictions, buffer)
-    data = buffer.getvalue()
-    return Packed(hashlib.sha256(data).hexdigest(), len(data), "application/zip", data)
+    return Packed.holding(buffer.getvalue())
 
 
 def zip_of(content: Any) -> Path | bytes | str:
@@ -276,7 +280,7 @@ class Algonauts(Challenge):
                 "the same huge number everywhere": [Answer(TASK, packed(huge))],
                 "the opposite": [Answer(TASK, packed(opposite))],
                 "fewer images": [Answer(TASK, packed(short))],
-                "no zip": [Answer(TASK, Packed(hashlib.sha256(b"PK").hexdigest(), 2, "application/zip", b"PK"))],
+                "no zip": [Answer(TASK, Packed.holding(b"PK"))],
             },
             top=TOP,
             floor=0.0,

@@ -13,18 +13,19 @@ import csv
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from guerdon.core.errors import ConfigError, GuerdonError
 from guerdon.systems.algonauts import brains
-from guerdon.systems.algonauts.encode import Encoder, by_layer, joined
-from guerdon.systems.algonauts.features import Pictures, named
+from guerdon.systems.algonauts.baseline import Baseline
+from guerdon.systems.algonauts.encode import Encoder
+from guerdon.systems.algonauts.features import named
 from guerdon.systems.algonauts.judge import Report, judge, truths_of, write_report
-from guerdon.systems.algonauts.layout import HEMISPHERES, Hemisphere, Split, Subject, subjects
+from guerdon.systems.algonauts.layout import HEMISPHERES, Hemisphere, subjects
 from guerdon.systems.algonauts.prepare import WITHHELD, Recording, prepare
 from guerdon.systems.algonauts.submission import Submission, problem, shapes_of, write
 
@@ -66,50 +67,17 @@ def _prepare(options: argparse.Namespace) -> None:
     prepare(made, options.out, withheld=options.withheld, hide_test=options.hide_test, on_step=_say)
 
 
-def _regions(subject: Subject, side: Hemisphere) -> list[str]:
-    """A label for each vertex: its stream, else its visual region, else "rest"."""
-    found = np.full(subject.vertices(side), "rest", dtype=object)
-    told = subject.region_labels(side)
-    for kind in ("prf-visualrois", "streams"):
-        if kind in told:
-            labels, names = told[kind]
-            for label, name in names.items():
-                if label:
-                    found[labels == label] = name
-    return [str(each) for each in found]
-
-
 def _encode(options: argparse.Namespace) -> None:
-    extractor = named(options.features, size=options.size, pool=options.pool, device=options.device)
-    encoder = Encoder(
-        components=options.components, solver=options.solver, folds=options.folds, memory_mb=options.memory
+    made = Baseline(
+        extractor=named(options.features, size=options.size, pool=options.pool, device=options.device),
+        encoder=Encoder(
+            components=options.components, solver=options.solver, folds=options.folds, memory_mb=options.memory
+        ),
+        layers=options.layers,
+        share=options.share,
     )
-    predicted: dict[str, dict[str, Any]] = {}
-    splits: tuple[Split, ...] = get_args(Split)
-    for subject in subjects(options.data):
-        told: dict[str, Mapping[str, Any]] = {}
-        for split in splits:
-            paths = subject.images(split)
-            _say(f"{subject.name}: features of {len(paths)} {split} images")
-            told[split] = Pictures(paths).features(extractor)
-        predicted[subject.name] = {side: _encoded(options, encoder, subject, side, told) for side in HEMISPHERES}
-    write(predicted, options.out)
+    write(made.predict(options.data, _say), options.out)
     print(f"{options.out}: {options.out.stat().st_size:,} bytes")
-
-
-def _encoded(
-    options: argparse.Namespace, encoder: Encoder, subject: Subject, side: Hemisphere, told: Mapping[str, Any]
-) -> Any:
-    responses = subject.fmri_path("training", side)
-    subject.fmri("training", side)  # says what is wrong with the file, if something is
-    groups = _regions(subject, side)
-    if options.layers == "best":
-        found = by_layer(encoder, told["training"], responses, groups)
-        _say(f"{subject.name} {side}: " + ", ".join(f"{name} from {layer}" for name, layer in found.chosen.items()))
-        return found.predict(told["test"])
-    shared = groups if options.share else None
-    fitted = encoder.fit(joined(told["training"]), responses, shared)
-    return fitted.predict(joined(told["test"]))
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -142,14 +110,14 @@ def _plain(report: Report) -> dict[str, Any]:
 
 
 def _table(report: Report) -> str:
-    lines = []
+    lines = [f"{'region':16s} {'mean':>6s}  {'95 % interval':>16s}  {'median':>13s}  {'vertices':>8s}"]
     for row in [report.whole, *(report.row(region) for region in report.regions())]:
         if row.mean is None:
             lines.append(f"{row.region:16s}  unknown: no vertices")
             continue
         low, high = row.interval or (float("nan"), float("nan"))
         lines.append(
-            f"{row.region:16s} {row.mean:6.2f}  {low:6.2f} to {high:6.2f}  median {row.median:6.2f}  {row.vertices:7,}"
+            f"{row.region:16s} {row.mean:6.2f}  {low:6.2f} to {high:6.2f}  {row.median:13.2f}  {row.vertices:8,}"
         )
     chance, signal = report.bounds()
     lines.append(f"with so few images, no knowledge scores {chance:.1f} and the signal itself {signal:.1f}")
@@ -207,6 +175,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+    except OSError as error:
+        print(ConfigError("files that can be read and written", str(error), "Check the paths"), file=sys.stderr)
+        raise SystemExit(ConfigError.exit_code) from None
     except GuerdonError as error:
         print(error, file=sys.stderr)
         raise SystemExit(error.exit_code) from None

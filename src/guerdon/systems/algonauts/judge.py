@@ -35,6 +35,9 @@ class Truth:
         responses: (images, vertices).
         ceiling: (vertices,).
         regions: vertices of each region.
+
+    Raises:
+        ConfigError: a response or a ceiling is not finite: its vertex would count as 0 whatever is predicted.
     """
 
     subject: str
@@ -42,6 +45,14 @@ class Truth:
     responses: Floats
     ceiling: Wide
     regions: Mapping[str, Mask]
+
+    def __post_init__(self) -> None:
+        sums = np.sum(self.responses, axis=0, dtype=np.float64) + self.ceiling
+        if not np.isfinite(sums).all():
+            vertices = np.flatnonzero(~np.isfinite(sums))
+            got = f"{len(vertices):,} vertices have others, the first is {int(vertices[0])}"
+            expected = f"finite responses and ceilings of {self.subject} {self.hemisphere}"
+            raise ConfigError(expected, got, "Leave these vertices out")
 
     @classmethod
     def of(cls, subject: Subject, hemisphere: Hemisphere) -> Truth:
