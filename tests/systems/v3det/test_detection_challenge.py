@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from guerdon.core.score import Score
 from guerdon.core.task import Answer, Case
 from guerdon.ledger import Ledger
 from guerdon.systems.v3det.challenge import DetectionJudge, V3Det, oracle
+from guerdon.systems.v3det.files import read_image
 from guerdon.systems.v3det.load import annotations_of, detections_like, labels_like
-from guerdon.systems.v3det.solvers import ResultFile, TinyDetector, read_image
+from guerdon.systems.v3det.solvers import ResultFile, TinyDetector
 from guerdon.testing.challenge import ChallengeContract
 from guerdon.testing.reward import RewardContract
 from guerdon.vision.coco import results_of
@@ -83,6 +85,23 @@ def test_the_best_answer_is_shown_and_a_malformed_one_is_not() -> None:
     assert shown.data.startswith(b"\x89PNG")
     wrong: list[Any] = ["[]", [{"image_id": 1}], None]
     assert not any(challenge.pictures(task, Answer("val", each)) for each in wrong)
+
+
+def test_detections_in_photographs_are_shown_where_the_folder_is_known(folder: Path) -> None:
+    from PIL import Image
+
+    (folder / "images").mkdir()
+    for k in range(30):
+        Image.new("RGB", (640, 480), (k, 60, 90)).save(folder / "images" / f"{k:06d}.jpg")
+    labels, text = str(folder / "val.json"), (folder / "results.json").read_text()
+    challenge = V3Det(labels=labels, root=str(folder))
+    (task,) = challenge.tasks("val")
+    (shown,) = challenge.pictures(task, Answer("val", text))
+    with Image.open(io.BytesIO(shown.data)) as page:
+        assert page.size == (4 * (288 + 12) + 12, 2 * (216 + 12) + 12)
+        assert len(page.getcolors(1 << 20) or []) > 8  # boxes are drawn into plain pictures
+    assert not challenge.pictures(task, Answer("val", []))
+    assert not V3Det(labels=labels).pictures(task, Answer("val", text))
 
 
 def test_a_run_is_recorded(tmp_path: Path) -> None:

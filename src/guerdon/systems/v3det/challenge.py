@@ -18,7 +18,8 @@ from guerdon.core.score import FaultKind, Score
 from guerdon.core.task import Answer, Case, Key, Task
 from guerdon.systems.v3det import scenes as drawing
 from guerdon.systems.v3det.entries import read_answer
-from guerdon.systems.v3det.sheet import sheet
+from guerdon.systems.v3det.files import found_name, read_image
+from guerdon.systems.v3det.sheet import sheet, shown_images
 from guerdon.vision.coco import FileProblemError, Labels, read_labels, results_of
 from guerdon.vision.detections import Detections
 from guerdon.vision.figures import figures
@@ -290,18 +291,27 @@ class V3Det(Challenge):
         ]
 
     def pictures(self, task: Task, answer: Answer) -> Sequence[Picture]:
-        """The first generated scenes with the surest detections drawn in."""
+        """The first images in which something was found, with the surest detections; images of files need a root."""
         told: Any = task.data
-        if self._filed or not isinstance(answer.content, list):
-            return ()
+        labels = _without_boxes(told["images"], told["categories"])
         try:
-            read_answer(answer.content, known(self._key(str(told["split"])))[0], most=self.most)
-        except FileProblemError:
+            found = read_answer(answer.content, labels, most=self.most, stored=self.stored)
+            shown = {k: self._pixels(told["images"], int(labels.images[k])) for k in shown_images(found)}
+        except ConfigError:  # no result file, or no picture where the task says
             return ()
-        names = {each["id"]: each["name"] for each in told["categories"]}
-        rows: Any = answer.content
-        page = sheet(told["images"], names, rows)
-        return (Picture("The first scenes, with the surest detections of each", "image/png", page),)
+        if not shown:
+            return ()
+        page = sheet(shown, found, labels.category_names)
+        return (Picture("The first images, with the surest detections of each", "image/png", page),)
+
+    def _pixels(self, images: Sequence[Mapping[str, Any]], image: int) -> drawing.Pixels:
+        told = next(each for each in images if each["id"] == image)
+        if "png" in told:
+            return drawing.pixels_of(told["png"])
+        if not self.root:
+            raise ConfigError("a folder of images", "none is named", "Set --root")
+        root = Path(self.root)
+        return read_image(root, found_name(root, told["file_name"]))
 
 
 def oracle(labels: Labels, most: int = MOST) -> Any:

@@ -20,9 +20,9 @@ from typing import Any
 
 from guerdon.core.errors import ConfigError, GuerdonError
 from guerdon.systems.v3det.entries import read_entry
-from guerdon.systems.v3det.files import found_name
+from guerdon.systems.v3det.files import found_name, read_image
 from guerdon.systems.v3det.runners import LEAST, detections, write_results
-from guerdon.systems.v3det.solvers import Detr, GroundingDino, OwlViT, Pretrained, read_image
+from guerdon.systems.v3det.solvers import Detr, GroundingDino, OwlViT, Pretrained
 from guerdon.vision.coco import Labels, read_labels, results_of
 from guerdon.vision.figures import Figures, figures
 from guerdon.vision.hierarchy import read_tree
@@ -59,24 +59,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True)
 
-    def command(name: str, run: Any, *places: str) -> argparse.ArgumentParser:
-        one = commands.add_parser(name)
+    def command(name: str, run: Any, text: str, *places: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text[0].upper() + text[1:])
         one.set_defaults(run=run)
         for place in places:
             one.add_argument(place, type=Path)
         return one
 
-    judging = [command("check", _check, "results"), command("score", _score, "results"),
-               command("compare", _compare, "one", "two")]  # fmt: skip
+    judging = [
+        command("check", _check, "say what is wrong with a result file", "results"),
+        command("score", _score, "average precision with intervals", "results"),
+        command("compare", _compare, "the first less the second, on the same resampled images", "one", "two"),
+    ]
     for each in judging:
         each.add_argument("--labels", type=Path, required=True, help="annotation file")
         each.add_argument("--tree", type=Path, help="category tree")
         each.add_argument("--most", type=int, default=MOST, help="detections of an image at most")
-        each.add_argument("--resamples", type=int, default=1000)
-        each.add_argument("--seed", type=int, default=0)
+        each.add_argument("--resamples", type=int, default=1000, help="of the images, for intervals; 0 for none")
+        each.add_argument("--seed", type=int, default=0, help="of the resamples")
         each.add_argument("--json", action="store_true")
-    command("base-only", _base_only, "train").add_argument("--out", type=Path, required=True)
-    detect = command("detect", _detect)
+    base = command("base-only", _base_only, "the open track's training set of a training set", "train")
+    base.add_argument("--out", type=Path, required=True)
+    detect = command("detect", _detect, "run a detector over a folder of images")
     detect.add_argument("model", help="folder or hub id")
     detect.add_argument("--kind", choices=list(KINDS), default="detr", help="of detector")
     detect.add_argument("--labels", type=Path, required=True, help="file with images and categories")
@@ -85,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument("--batch", type=int, default=8, help="images at once")
     detect.add_argument("--least", type=float, default=LEAST, help="score from which a box is written")
     detect.add_argument("--out", type=Path, required=True)
-    load = command("load", _load)
+    load = command("load", _load, "labels and results of any size, with the data set's long tail")
     for name, number in (("images", 1000), ("boxes", 7000), ("categories", 13_204), ("per-image", MOST), ("seed", 0)):
         load.add_argument(f"--{name}", type=int, default=number)
     load.add_argument("--out", type=Path, required=True)
@@ -110,13 +114,14 @@ def _score(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     labels = read_labels(options.labels)
     one, two = (_judged(results, labels, options) for results in (options.one, options.two))
-    _print(one.minus(two), options.json)
+    _print(one.minus(two), options.json, "difference")
 
 
-def _print(told: Figures, as_json: bool) -> None:
+def _print(told: Figures, as_json: bool, what: str = "per cent") -> None:
     if as_json:
         print(json.dumps(told.parts(), indent=1))
         return
+    print(f"{what:>17}  95 % interval over images")
     for name in told.values:
         each = told.interval(name)
         value = "unknown" if each.value is None else f"{100 * each.value:.2f}"
@@ -128,6 +133,8 @@ def _base_only(options: argparse.Namespace) -> None:
     from guerdon.systems.v3det.files import base_only
 
     options.out.write_bytes(base_only(options.train))
+    left = read_labels(options.out)
+    print(f"{len(left.truths):,} boxes of base categories in {len(left.images):,} images: {options.out}")
 
 
 def _detect(options: argparse.Namespace) -> None:

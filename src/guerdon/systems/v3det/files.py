@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from guerdon.core.errors import ConfigError
+from guerdon.systems.v3det.scenes import Pixels
 from guerdon.vision.coco import FileProblemError, Labels, read_labels
 from guerdon.vision.hierarchy import Tree, read_tree
 
@@ -110,6 +111,24 @@ class Folder:
 def found_name(root: Path, name: str) -> str:
     """The name of an image from the root: as it is told, or below `images` or `test`, wherever there is such a file."""
     return next((each for each in (name, f"images/{name}", f"test/{name}") if (root / each).is_file()), name)
+
+
+def read_image(root: Path, name: str) -> Pixels:
+    """(h, w, 3) pixels of a file under a folder.
+
+    Raises:
+        ConfigError: it is outside, missing, or no picture.
+    """
+    place = (root / name).resolve()
+    if not place.is_relative_to(root.resolve()):
+        raise ConfigError("an image under the data set's folder", f"got {name[:80]!r}", "Correct file_name")
+    try:
+        from PIL import Image
+
+        with Image.open(place) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError) as error:
+        raise ConfigError("an image that can be read", f"{name}: {error}"[:200], "Check --root") from None
 
 
 def read_categories(source: Path | bytes) -> list[Category]:

@@ -6,41 +6,67 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guerdon.systems.v3det.scenes import pixels_of
+import numpy as np
 
-SHOWN, BOXES, SCALE, GAP = 8, 4, 3, 12
-INK = (250, 240, 120)
+from guerdon.systems.v3det.scenes import Pixels
+from guerdon.vision.detections import Detections
+
+SHOWN, BOXES, GAP = 8, 4, 12
+WIDTH, LARGEST = 288, 3
+"""Of a picture on the sheet, and how much a small one is enlarged at most."""
+INK, GROUND = (250, 240, 120), (24, 24, 28)
 
 
-def sheet(images: Sequence[Mapping[str, Any]], names: Mapping[int, str], rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """PNG of the first pictures, each with its surest boxes and their names.
+def shown_images(found: Detections) -> list[int]:
+    """Indices of the first images in which something was found."""
+    return [int(each) for each in np.unique(found.image)[:SHOWN]]
+
+
+def sheet(pictures: Mapping[int, Pixels], found: Detections, names: Sequence[str]) -> bytes:
+    """PNG of pictures, each with its surest boxes and their names.
 
     Args:
-        images: as a task has them, with `png`.
-        names: of categories, by id.
-        rows: entries of a result file.
+        pictures: by index of the image.
+        found: in these and other images.
+        names: of categories.
     """
     from PIL import Image, ImageDraw
 
-    shown = [Image.fromarray(pixels_of(each["png"])) for each in images[:SHOWN]]
-    shown = [each.resize((each.width * SCALE, each.height * SCALE), Image.Resampling.NEAREST) for each in shown]
-    width, height = max(each.width for each in shown) + GAP, max(each.height for each in shown) + GAP
-    page = Image.new("RGB", (4 * width + GAP, -(-len(shown) // 4) * height + GAP), (24, 24, 28))
-    for k, (told, picture) in enumerate(zip(images, shown)):
+    drawn = []
+    for image, pixels in pictures.items():
+        picture = Image.fromarray(pixels)
+        scale = min(WIDTH / picture.width, WIDTH / picture.height, LARGEST)
+        size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+        small = Image.Resampling.NEAREST if scale == LARGEST else Image.Resampling.LANCZOS
+        picture = picture.convert("RGB").resize(size, small)
         pen = ImageDraw.Draw(picture)
-        for row in _surest([row for row in rows if row["image_id"] == told["id"]]):
-            x, y, w, h = (SCALE * float(side) for side in row["bbox"])
+        for box, category in _surest(found, image):
+            x, y, w, h = (scale * side for side in box)
             pen.rectangle((x, y, x + max(w, 1.0), y + max(h, 1.0)), outline=INK, width=2)
-            pen.text((x + 3, y + 1), names.get(row["category_id"], "?")[:40], fill=INK)
-        page.paste(picture, (GAP + k % 4 * width, GAP + k // 4 * height))
+            text = names[category][:40] or "?"
+            left = max(0.0, min(x + 3, size[0] - pen.textlength(text) - 2))
+            pen.text((left, y + 1), text, fill=INK, stroke_width=1, stroke_fill=GROUND)
+        drawn.append(picture)
+    return _page(drawn)
+
+
+def _page(drawn: Sequence[Any]) -> bytes:
+    from PIL import Image
+
+    width, height = max(each.width for each in drawn) + GAP, max(each.height for each in drawn) + GAP
+    across = min(4, len(drawn))
+    page = Image.new("RGB", (across * width + GAP, -(-len(drawn) // across) * height + GAP), GROUND)
+    for k, picture in enumerate(drawn):
+        page.paste(picture, (GAP + k % across * width, GAP + k // across * height))
     held = io.BytesIO()
     page.save(held, "PNG")
     return held.getvalue()
 
 
-def _surest(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _surest(found: Detections, image: int) -> list[tuple[tuple[float, ...], int]]:
     """The surest of each place, the surest places."""
-    found: dict[Any, Mapping[str, Any]] = {}
-    for row in sorted(rows, key=lambda row: -float(row["score"])):
-        found.setdefault(tuple(row["bbox"]), row)
-    return list(found.values())[:BOXES]
+    some = found.take(found.image == image)
+    places: dict[tuple[float, ...], int] = {}
+    for k in np.argsort(-some.score, kind="stable").tolist():
+        places.setdefault(tuple(some.box[k].tolist()), int(some.category[k]))
+    return list(places.items())[:BOXES]

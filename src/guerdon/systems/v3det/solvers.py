@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
 from guerdon.core.errors import ConfigError, SolverError
 from guerdon.core.plain import Json
 from guerdon.core.solver import Desk, Problem, Solver
 from guerdon.core.task import Answer, Task
-from guerdon.systems.v3det.files import found_name
+from guerdon.systems.v3det.files import found_name, read_image
 from guerdon.systems.v3det.scenes import Pixels, pixels_of
 from guerdon.systems.v3det.tiny import Example, Learned, learn
 
@@ -102,24 +100,6 @@ def images_of(task: Task) -> Iterator[tuple[Mapping[str, Any], Pixels]]:
         else:
             root = Path(told["root"])
             yield each, read_image(root, found_name(root, each["file_name"]))
-
-
-def read_image(root: Path, name: str) -> Pixels:
-    """(h, w, 3) pixels of a file under a folder.
-
-    Raises:
-        ConfigError: it is outside, missing, or no picture.
-    """
-    place = (root / name).resolve()
-    if not place.is_relative_to(root.resolve()):
-        raise ConfigError("an image under the data set's folder", f"got {name[:80]!r}", "Correct file_name")
-    try:
-        from PIL import Image
-
-        with Image.open(place) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError) as error:
-        raise ConfigError("an image that can be read", f"{name}: {error}"[:200], "Check --root") from None
 
 
 @dataclass(frozen=True, kw_only=True)
