@@ -298,7 +298,8 @@ def intervals(ident: str, title: str, description: str, rows: Sequence[Bar], acr
     parts: list[Markup] = []
     for tick, label in zip(ticks, labels(ticks)):
         x = f"{scale(tick):.1f}"
-        parts.append(mark('<path class="grid" d="M{} 4V{}"/>', x, base))
+        beside = " ".join(f"M{x} {40 * place + 20}v18" for place in range(len(rows)))  # not through the words above
+        parts.append(mark('<path class="grid" d="{}"/>', beside))
         anchor = "end" if scale(tick) > WIDTH - 24 else "mid" if scale(tick) > 24 else "start"
         parts.append(mark('<text class="tick {}" x="{}" y="{}">{}</text>', anchor, x, base + 18, label))
     for place, row in enumerate(rows):

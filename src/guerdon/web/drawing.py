@@ -2,22 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from markupsafe import Markup
 
-from guerdon.hosting import BoardRow
 from guerdon.report import text
 from guerdon.report.svg import Plot, Scale, bounds, joined, labels, mark
 
 WIDTH, HEIGHT = 240, 22
 
 
-class Strip:
-    """Intervals of a leaderboard's rows, one drawing for each row, all on one scale."""
+class Measured(Protocol):
+    """Something with a value and an interval: a row of a leaderboard, a part of a score."""
 
-    def __init__(self, rows: Sequence[BoardRow]) -> None:
+    @property
+    def value(self) -> float | None:
+        """The number."""
+
+    @property
+    def low(self) -> float | None:
+        """Lower end of its interval."""
+
+    @property
+    def high(self) -> float | None:
+        """Upper end."""
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the visitor's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A named component of a score, with the ends of its interval where the judge gives them."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    own: bool = False
+
+
+def parts_of(parts: Mapping[str, float]) -> list[Part]:
+    """The parts of a score, where `AP_low` and `AP_high` are the ends of `AP`'s interval.
+
+    >>> [(part.name, part.low) for part in parts_of({"AP": 0.5, "AP_low": 0.4, "AP_high": 0.6, "low": 0, "high": 1})]
+    [('AP', 0.4)]
+    """
+    ends = {f"{name}_{end}" for name in parts for end in ("low", "high")} | {"low", "high"}
+    return [
+        Part(name, value, parts.get(f"{name}_low"), parts.get(f"{name}_high"))
+        for name, value in parts.items()
+        if name not in ends
+    ]
+
+
+class Strip:
+    """Intervals of a leaderboard's rows, or of parts of a score, one drawing for each, all on one scale."""
+
+    def __init__(self, rows: Sequence[Measured]) -> None:
         ends = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
         self.known = bool(ends)
         low, high = bounds(np.array(ends, dtype=float))
@@ -25,7 +71,7 @@ class Strip:
         self._scale = Scale(low - room, high + room, 6.0, WIDTH - 6.0)
         self.ticks = self._scale.ticks(about=3)
 
-    def row(self, row: BoardRow) -> Markup:
+    def row(self, row: Measured) -> Markup:
         """A dot with its interval, on the scale's grid."""
         if row.value is None:
             return Markup("")
@@ -51,7 +97,7 @@ class Strip:
         return mark('<svg aria-hidden="true" class="strip" viewBox="0 0 {} 16">{}</svg>', WIDTH, joined(parts))
 
 
-def _colour(row: BoardRow) -> str:
+def _colour(row: Measured) -> str:
     return "c1" if row.own else "c0"
 
 

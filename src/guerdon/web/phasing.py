@@ -76,8 +76,9 @@ def limits(visit: Visit, mark: str = "") -> Limits:
     usual, size = Limits(), whole(visit, f"size{mark}")
     finals = whole(visit, f"finals{mark}")
     return Limits(
-        per_day=whole(visit, f"per_day{mark}"), total=whole(visit, f"total{mark}"),
-        concurrent=whole(visit, f"concurrent{mark}"), size=size * MIB if size else usual.size,
+        per_day=whole(visit, f"per_day{mark}"), per_month=whole(visit, f"per_month{mark}"),
+        total=whole(visit, f"total{mark}"), concurrent=whole(visit, f"concurrent{mark}"),
+        size=size * MIB if size else usual.size,
         finals=usual.finals if finals is None else finals,
         seconds=float(whole(visit, f"seconds{mark}") or usual.seconds), memory_mb=whole(visit, f"memory{mark}"),
     )  # fmt: skip

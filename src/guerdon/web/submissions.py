@@ -10,6 +10,7 @@ from guerdon.core.errors import GuerdonError
 from guerdon.hosting import Action, Contest, HostingError, Phase, State, Submission, may
 from guerdon.hosting.files import Intake, shown_name
 from guerdon.hosting.may import ensure
+from guerdon.web.drawing import Strip, parts_of
 from guerdon.web.guard import SMALL
 from guerdon.web.visit import Page, Visit, status_of
 
@@ -94,13 +95,23 @@ def attempt(visit: Visit) -> Any:
     item = visit.desk.host.submissions.get(visit.actor, visit.path["id"])
     contest = visit.desk.host.contests.get(visit.actor, item.contest)
     cut, answer = 0, ""
+    parts = parts_of(item.score.parts) if item.score else []
     if may(visit.actor, Action.SEE_ANSWER, item) and item.size <= 4 * SMALL:
-        whole = visit.desk.host.submissions.answer(visit.actor, item.id).decode("utf-8", "replace")
-        answer, cut = whole[:SHOWN], max(len(whole) - SHOWN, 0)
+        answer, cut = _readable(visit.desk.host.submissions.answer(visit.actor, item.id))
     return visit.page(
         "attempt.html.jinja", title=f"Submission {item.number + 1}", item=item, contest=contest,
         phase=contest.phase(item.phase), answer=answer, cut=cut, steps=_steps(item),
+        parts=parts[:60], strip=Strip([part for part in parts if part.low is not None]),
     )  # fmt: skip
+
+
+def _readable(content: bytes) -> tuple[str, int]:
+    """The beginning of a text, and how many characters are left out; nothing of what is no text."""
+    try:
+        whole = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "", 0
+    return ("", 0) if "\0" in whole else (whole[:SHOWN], max(len(whole) - SHOWN, 0))
 
 
 def _steps(item: Submission) -> list[tuple[str, str]]:

@@ -99,4 +99,9 @@ for (const form of document.querySelectorAll("form[enctype]")) {
   });
 }
 
+for (const each of document.querySelectorAll("nav [aria-current]")) {
+  const bar = each.closest("nav");
+  if (bar.scrollWidth > bar.clientWidth) bar.scrollLeft = each.offsetLeft - bar.offsetLeft - (bar.clientWidth - each.offsetWidth) / 2;
+}
+
 document.querySelector("[autofocus][role=alert]")?.focus();

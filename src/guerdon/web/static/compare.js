@@ -34,6 +34,7 @@ function show() {
   board.querySelector("[data-part=pair]").hidden = !pair;
   board.querySelector("[data-part=none]").hidden = Boolean(pair) || waiting > 0;
   if (!pair) return;
+  board.querySelector("[data-part=place]").textContent = (pair.number + 1).toLocaleString("en");
   const prompt = board.querySelector("[data-part=prompt]");
   prompt.hidden = !pair.prompt;
   prompt.textContent = pair.prompt;
