@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("msgspec")
 
+from guerdon.vision import coco
 from guerdon.vision.coco import FileProblemError, read_labels, read_results, results_of
 
 LABELS: dict[str, Any] = {
@@ -39,11 +40,14 @@ def test_labels_are_read_by_ids() -> None:
     assert made.frequencies.tolist() == [1, 1]
 
 
-def test_results_round_trip() -> None:
+def test_results_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
     some = [GOOD, {**GOOD, "image_id": 7, "category_id": 2, "bbox": [0.5, 1, 2, 3], "score": -1.25}]
     made = read_results(json.dumps(some).encode(), labels())
     assert json.loads(results_of(made, labels())) == some
     assert len(read_results(b"[]", labels())) == 0
+    monkeypatch.setattr(coco, "_ROWS", 1)
+    assert json.loads(results_of(made, labels())) == some
+    assert results_of(made.take([False, False]), labels()) == b"[]"
 
 
 @pytest.mark.parametrize(

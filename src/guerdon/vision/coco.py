@@ -25,6 +25,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 _FARTHEST = 1e9  # pixels: areas of what is farther could not be told apart
 _PIECE = 1 << 25  # bytes of a list that are decoded at once
+_ROWS = 1 << 16  # entries that are encoded at once
+_FIELDS = ("image_id", "category_id", "bbox", "score")
 _NEXT = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*(?=\{)")
 
 
@@ -141,7 +143,7 @@ def _columns(data: bytes) -> tuple[Ints, Ints, Floats, Floats]:
             if piece is data:
                 raise
             return _columns_of(_decoded(data, _shapes()["results"]))  # says which entry of the whole it is
-        again = twice(piece, ("image_id", "category_id", "bbox", "score"), len(rows))
+        again = twice(piece, _FIELDS, len(rows))
         if again is not None:
             raise _EntryError("each field once", before + again[0], f"{again[1]} is there twice")
         before += len(rows)
@@ -180,12 +182,15 @@ def results_of(detections: Detections, labels: Labels) -> bytes:
     """The file of detections, as `read_results` takes it."""
     import msgspec
 
-    columns = (labels.images[detections.image], labels.categories[detections.category])
-    rows = zip(*(each.tolist() for each in (*columns, detections.box, detections.score)), strict=True)
-    encoded: bytes = msgspec.json.encode(
-        [dict(zip(("image_id", "category_id", "bbox", "score"), row, strict=True)) for row in rows]
-    )
-    return encoded
+    encode: Callable[[Any], bytes] = msgspec.json.encode
+    image, category = labels.images[detections.image], labels.categories[detections.category]
+    pieces = []
+    for at in range(0, len(detections), _ROWS):
+        part = slice(at, at + _ROWS)
+        columns = (each[part].tolist() for each in (image, category, detections.box, detections.score))
+        rows = [dict(zip(_FIELDS, row, strict=True)) for row in zip(*columns, strict=True)]
+        pieces.append(encode(rows)[1:-1])
+    return b"[" + b",".join(pieces) + b"]"
 
 
 class _EntryError(FileProblemError):
