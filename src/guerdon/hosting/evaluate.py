@@ -7,10 +7,12 @@ The child gets the judge and the cases over a pipe. What an entrant is told come
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +78,9 @@ class Guarded(Reward):
         self._limit()
         scores: list[Score | None] = [self._problem(case) for case in cases]
         good = [i for i, score in enumerate(scores) if score is None]
+        keys = [case.key for case in cases]
         for i, score in zip(good, self.inner([cases[i] for i in good]), strict=True):
-            scores[i] = self._quiet(score, cases[i])
+            scores[i] = self._quiet(score, keys)
         return [score for score in scores if score is not None]
 
     def _limit(self) -> None:
@@ -85,6 +88,8 @@ class Guarded(Reward):
         if self.memory_mb is not None:
             limit = self.memory_mb << 20
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        if parent_process() is not None:
+            _silence()
 
     def _problem(self, case: Case) -> Score | None:
         if self.check is None:
@@ -95,12 +100,21 @@ class Guarded(Reward):
             return Score.failed(FaultKind.JUDGE, f"entry_problem raised {type(error).__name__}: {str(error)[:200]}")
         return None if said is None else Score.failed(FaultKind.INVALID, said[:500], "solver", {FOR_ENTRANT: 1.0})
 
-    def _quiet(self, score: Score, case: Case) -> Score:
+    def _quiet(self, score: Score, keys: Sequence[Any]) -> Score:
+        """Without what it says of any key of the batch: a judge that fails as a whole may name another case's."""
         fault = score.fault
         if fault is None:
             return score
         parts = {n: v for n, v in score.parts.items() if self.frank or n != FOR_ENTRANT}
-        return replace(score, parts=parts, fault=Fault(fault.kind, redacted(fault.detail, case.key), fault.whose))
+        return replace(score, parts=parts, fault=Fault(fault.kind, redacted(fault.detail, keys), fault.whose))
+
+
+def _silence() -> None:
+    """What a judge prints would stand in the worker's log, with whatever it holds of a key."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(null, number)
+    os.close(null)
 
 
 def redacted(text: str, key: Any) -> str:
