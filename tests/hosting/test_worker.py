@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from hosting_helpers import ADMIN, CANARY, FREE, OneFile, all_text, contest, guess, person
 
-from guerdon.hosting import Host, HostingError, Limits, Phase, State
+from guerdon.hosting import Host, HostingError, Limits, Phase, State, Submission
 from guerdon.hosting.worker import Worker
 from guerdon.testing.postgres import Server
 
@@ -162,6 +163,36 @@ def test_two_workers_one_killed_each_submission_counts_once(postgres: Server, tm
         assert counted == dict.fromkeys(attempts, 1)
         assert len(attempts) == 12
         assert sum(host.submissions.get(ADMIN, item.id).deaths for item in items) == 1
+
+
+@pytest.mark.slow
+def test_a_worker_that_slept_past_its_lease_counts_for_nothing_and_goes_on(tmp_path: Path) -> None:
+    """I5, with real processes: stopped while it judges, given up, woken, and of use again afterwards."""
+    url, files = str(tmp_path / "host.db"), tmp_path / "files"
+    with Host.open(url, files=files) as host:
+        contest(host, Phase("open", "open", limits=FREE))
+        first = host.submissions.submit(ADMIN, "numbers", "open", guess("open", "slow", "slow", 1))
+
+        def seen(item: Submission) -> Submission:
+            return host.submissions.get(ADMIN, item.id)
+
+        quick = ("--lease", "3", "--poll", "0.1")
+        with worker_process(url, files, "sleeper", *quick) as sleeper:
+            wait_for(lambda: seen(first).worker == "sleeper")
+            sleeper.send_signal(signal.SIGSTOP)
+            with worker_process(url, files, "other", *quick):
+                wait_for(lambda: seen(first).worker == "other")
+                sleeper.send_signal(signal.SIGCONT)
+                wait_for(lambda: seen(first).state is State.DONE)
+            second = host.submissions.submit(ADMIN, "numbers", "open", guess("open", 1, 2, 3))
+            assert wait_for(lambda: seen(second).state is State.DONE and seen(second).worker) == "sleeper"
+        counted = Counter(v.attempt for v in host.ledger.verdicts(first_run(host), all=True) if not v.superseded)
+        assert counted == dict.fromkeys([*seen(first).attempts, *seen(second).attempts], 1)
+        assert seen(first).deaths == 1
+
+
+def first_run(host: Host) -> str:
+    return host.contests.find("numbers").phases[0].run
 
 
 def test_no_key_reaches_anything_that_is_told(host: Host, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
