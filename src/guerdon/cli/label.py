@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from guerdon.cli import out
-from guerdon.cli.common import DEFAULT_LEDGER, JsonOption, make_app
+from guerdon.cli.common import DEFAULT_LEDGER, DbOption, JsonOption, make_app
+from guerdon.cli.pages import run, server_of_pages
 from guerdon.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from guerdon.web.items import Read
 
 Format = Literal["trl", "trl-implicit", "alpaca-farm", "guerdon"]
-DbOption = Annotated[str, typer.Option("--db", envvar="GUERDON_LEDGER", help="Path or URL of the data base.")]
 
 
 def app(name: str, _: list[str]) -> typer.Typer:
@@ -54,6 +54,8 @@ def label(
     from guerdon.hosting import Actor, Host
     from guerdon.web import items as files
 
+    if serve:
+        server_of_pages()
     if export and export.suffix not in (".jsonl", ".parquet"):
         raise ConfigError("--export FILE.jsonl or FILE.parquet", f"got {export.name!r:.60}", "Rename it")
     if export and not export.resolve().parent.is_dir():
@@ -99,7 +101,6 @@ def _begin(host: Host, project: Project, found: Read, new: int) -> None:
 
 
 def _serve(host: Host, project: Project, port: int, look: bool, json: bool) -> None:
-    from guerdon.cli.pages import run
     from guerdon.web.settings import Settings
 
     def say(address: str) -> None:

@@ -31,12 +31,14 @@ def run(
     Raises:
         ConfigError: the extra `web` is not installed, or the port is taken.
     """
-    uvicorn = _uvicorn()
+    uvicorn = server_of_pages()
     from guerdon.web.app import make_app
+    from guerdon.web.patience import protocol
 
     pages = make_app(host, settings)
     config = uvicorn.Config(
-        pages, host=address, port=port, log_level="warning", access_log=False, server_header=False,
+        pages, host=address, port=port, http=protocol(settings.chunk_s), log_level="warning", access_log=False,
+        server_header=False,
         proxy_headers=behind_proxy, forwarded_allow_ips="127.0.0.1", timeout_keep_alive=20,
         timeout_graceful_shutdown=2, h11_max_incomplete_event_size=64 << 10, ws="none",
     )  # fmt: skip
@@ -67,7 +69,12 @@ def _wait(server: Any, url: str, address: str, say: Callable[[str], None]) -> No
         say(url or f"http://{address}:{sockets[0].getsockname()[1]}")
 
 
-def _uvicorn() -> Any:
+def server_of_pages() -> Any:
+    """The package that serves.
+
+    Raises:
+        ConfigError: the extra `web` is not installed.
+    """
     try:
         import uvicorn
     except ImportError:

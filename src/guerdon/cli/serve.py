@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -15,14 +14,14 @@ from typing import Annotated, Any
 import typer
 
 from guerdon.cli import out
-from guerdon.cli.common import DEFAULT_LEDGER, JsonOption, make_app
+from guerdon.cli.common import DEFAULT_LEDGER, DbOption, JsonOption, make_app
+from guerdon.cli.pages import run, server_of_pages
 from guerdon.core.errors import ConfigError
 
 _WORKER = (
     "import ctypes; getattr(ctypes.CDLL(None), 'prctl', lambda *_: 0)(1, 15); "  # SIGTERM when the server is killed
     "from guerdon.cli.main import main; main()"
 )
-DbOption = Annotated[str, typer.Option("--db", envvar="GUERDON_LEDGER", help="Path or URL of the data base.")]
 
 
 def app(name: str, _: list[str]) -> typer.Typer:
@@ -48,11 +47,9 @@ def serve(
     Without --host only this machine is served, without signing in: whoever can open the data base is the organiser.
     """
     from guerdon.hosting import Host
-    from guerdon.web.app import make_app as make_web
-    from guerdon.web.patience import protocol
     from guerdon.web.settings import Settings
 
-    uvicorn = _uvicorn()
+    server_of_pages()
     if url and not host:
         raise ConfigError("--url together with --host", "there is no --host", "Add --host 0.0.0.0")
     if host in ("0.0.0.0", "::") and not url:
@@ -63,41 +60,17 @@ def serve(
         out.console(stderr=True).print("Passwords travel in the clear over http: put a proxy with https in front.")
     with Host.open(db, files=files or None) as opened, _working(db, files, workers):
         invitation = _first_invitation(opened) if host else ""
-        pages = make_web(opened, settings)
-        config = uvicorn.Config(
-            pages, host=host or "127.0.0.1", port=port, log_level="warning", access_log=False,
-            http=protocol(settings.chunk_s),
-            server_header=False, proxy_headers=behind_proxy, forwarded_allow_ips="127.0.0.1",
-            timeout_keep_alive=20, timeout_graceful_shutdown=2, h11_max_incomplete_event_size=64 << 10, ws="none",
+        run(
+            opened, settings, host or "127.0.0.1", port, behind_proxy=behind_proxy,
+            say=lambda address: _say(address, invitation),
         )  # fmt: skip
-        server = uvicorn.Server(config)
-        leave = server.handle_exit
-
-        def stop(number: int, frame: Any) -> None:
-            pages.over.set()
-            leave(number, frame)
-
-        server.handle_exit = stop
-        _announce(server, settings.url, host or "127.0.0.1", invitation)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once it has stopped
-        server.run()
 
 
-def _announce(server: Any, url: str, host: str, invitation: str) -> None:
-    """Say where it is, once it is there."""
-
-    def wait() -> None:
-        while not server.started and not server.should_exit:
-            threading.Event().wait(0.05)
-        for each in getattr(server, "servers", []):
-            for socket in each.sockets:
-                sys.stdout.write(f"guerdon is at {url or f'http://{host}:{socket.getsockname()[1]}'}\n")
-                break
-        if invitation:
-            sys.stdout.write(f"Nobody organises yet. Take this invitation: {url}/invitation#{invitation}\n")
-        sys.stdout.flush()
-
-    threading.Thread(target=wait, daemon=True).start()
+def _say(address: str, invitation: str) -> None:
+    sys.stdout.write(f"guerdon is at {address}\n")
+    if invitation:
+        sys.stdout.write(f"Nobody organises yet. Take this invitation: {address}/invitation#{invitation}\n")
+    sys.stdout.flush()
 
 
 def _first_invitation(host: Any) -> str:
@@ -108,16 +81,6 @@ def _first_invitation(host: Any) -> str:
     if any(each.role is Role.ORGANISER and not each.disabled for each in people):
         return ""
     return str(host.people.invite(Actor.local(), Role.ORGANISER))
-
-
-def _uvicorn() -> Any:
-    try:
-        import uvicorn
-    except ImportError:
-        raise ConfigError(
-            "the web application's packages", "uvicorn is missing", "pip install 'guerdon[web]'"
-        ) from None
-    return uvicorn
 
 
 @contextlib.contextmanager
