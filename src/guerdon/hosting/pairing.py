@@ -149,7 +149,8 @@ class View:
             people = self.people()
             by = [self.pairs[name].annotator for name in self.chosen]
             points = [POINTS[outcome] for outcome in self.chosen.values()]
-            self.trusted = moment, trust_of(people, weights, self.on_gold(people), self.shared(people), by, points)
+            shared = self.shared(people) if weights == "consensus" else []
+            self.trusted = moment, trust_of(people, weights, self.on_gold(people), shared, by, points)
         return self.trusted[1]
 
     def people(self) -> list[str]:
