@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from guerdon.core.intervals import wilson
 from guerdon.core.plain import digest
 from guerdon.core.rng import stream
 from guerdon.hosting.store import Store, unpack
 from guerdon.hosting.things import Project
 from guerdon.hosting.trust import Trust, trust_of, weighted
-from guerdon.prefer import Acquisition, BradleyTerry, Ratings, Votes, on_gold
+from guerdon.prefer import Acquisition, BradleyTerry, Ratings, Votes
 from guerdon.prefer.agreement import Accuracy
 from guerdon.prefer.votes import POINTS
 
@@ -114,11 +115,10 @@ class View:
 
     # ── ratings ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def standing_pairs(self, gold: bool = False) -> list[tuple[Asked, str]]:
-        """Pairs with the choice that stands, in order of being asked; without gold questions unless asked for."""
-        return [
-            (self.pairs[name], outcome) for name, outcome in self.chosen.items() if gold or not self.pairs[name].gold
-        ]
+    def standing_pairs(self) -> list[tuple[Asked, str]]:
+        """Pairs with the choice that stands, in the order of choosing; without gold questions."""
+        found = ((self.pairs[name], outcome) for name, outcome in self.chosen.items())
+        return [(pair, outcome) for pair, outcome in found if not pair.gold]
 
     def votes(self) -> Votes:
         """All choices that stand, each of the same weight."""
@@ -159,13 +159,27 @@ class View:
 
     def on_gold(self, people: Sequence[str]) -> list[Accuracy | None]:
         """How each of them did on gold questions."""
-        table, key = self.table(people, gold=True)
-        return list(on_gold(table, key)) if table else [None] * len(people)
+        tried, right = Counter[str](), Counter[str]()
+        for name, outcome in self.chosen.items():
+            pair = self.pairs[name]
+            if pair.gold and outcome != "skip":
+                tried[pair.annotator] += 1
+                right[pair.annotator] += outcome == pair.gold
+        counts = [(right[name], tried[name]) for name in people]
+        return [Accuracy(*each, *wilson(*each)) if each[1] else None for each in counts]
 
     def shared(self, people: Sequence[str]) -> list[list[str | None]]:
-        """Labels of pairs that several of them have answered."""
-        table, _ = self.table(people, gold=False)
-        return [row for row in table if sum(label is not None for label in row) > 1]
+        """Labels of pairs that several of them have answered, a column for each of them.
+
+        They are as if every pair had been shown in one order; gold questions are left out.
+        """
+        column = {name: k for k, name in enumerate(people)}
+        rows: dict[Two, list[str | None]] = {}
+        for pair, outcome in self.standing_pairs():
+            if outcome != "skip" and self.answered[pair.both] > 1:
+                row = rows.setdefault(pair.both, [None] * len(people))
+                row[column[pair.annotator]] = _oriented(pair.first == _head(pair.both), outcome)
+        return [row for row in rows.values() if sum(label is not None for label in row) > 1]
 
     # ── the next pair ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -268,23 +282,6 @@ class View:
                     if self.items[one].rated != self.items[two].rated and both not in done and both not in self.gold:
                         return both
         return None
-
-    # ── how people agree ────────────────────────────────────────────────────────────────────────────────────────
-
-    def table(self, people: Sequence[str], gold: bool) -> tuple[list[list[str | None]], list[str | None]]:
-        """Labels by pair and person, as if every pair had been shown in one order; and the key of gold questions."""
-        column = {name: k for k, name in enumerate(people)}
-        rows: dict[Two, list[str | None]] = {}
-        for pair, outcome in self.standing_pairs(gold=True):
-            if bool(pair.gold) == gold and outcome != "skip":
-                row = rows.setdefault(pair.both, [None] * len(people))
-                row[column[pair.annotator]] = _oriented(pair.first == _head(pair.both), outcome)
-        key = [self._key(both) if gold else None for both in rows]
-        return list(rows.values()), key
-
-    def _key(self, both: Two) -> str:
-        one, _, outcome = self.gold[both]
-        return _oriented(one == _head(both), outcome)
 
 
 def _both(one: str, two: str) -> Two:
