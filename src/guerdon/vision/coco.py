@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -153,12 +155,13 @@ def _columns(data: bytes) -> tuple[Ints, Ints, Floats, Floats]:
 
 
 def _columns_of(rows: Sequence[Any]) -> tuple[Ints, Ints, Floats, Floats]:
+    image, category, box, score = (map(attrgetter(name), rows) for name in _FIELDS)
     n = len(rows)
     return (
-        np.fromiter((each.image_id for each in rows), np.int64, n),
-        np.fromiter((each.category_id for each in rows), np.int64, n),
-        np.fromiter((side for each in rows for side in each.bbox), np.float64, 4 * n).reshape(-1, 4),
-        np.fromiter((each.score for each in rows), np.float64, n),
+        np.fromiter(image, np.int64, n),
+        np.fromiter(category, np.int64, n),
+        np.fromiter(chain.from_iterable(box), np.float64, 4 * n).reshape(-1, 4),
+        np.fromiter(score, np.float64, n),
     )
 
 
