@@ -79,15 +79,16 @@ def test_a_saved_model_is_run_from_its_folder(tmp_path: Path) -> None:
     assert len(detector(pictures())[0].score) == 21
 
 
-def test_owl_vit_reads_names_and_pictures_once_each() -> None:
+@pytest.mark.parametrize("kind", ["OwlViT", "Owlv2"])
+def test_owl_reads_names_and_pictures_once_each(kind: str) -> None:
     torch.manual_seed(0)
     small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = transformers.OwlViTConfig(
+    config = getattr(transformers, f"{kind}Config")(
         text_config={**small, "vocab_size": 30, "max_position_embeddings": 6},
         vision_config={**small, "image_size": 32, "patch_size": 8},
         projection_dim=16,
     )
-    model = transformers.OwlViTForObjectDetection(config).eval()
+    model = getattr(transformers, f"{kind}ForObjectDetection")(config).eval()
     ids = torch.tensor([[1, 5, 9, 29], [1, 7, 8, 29], [1, 3, 2, 29]])
 
     def tokens(texts: list[str]) -> dict[str, Any]:
@@ -97,8 +98,8 @@ def test_owl_vit_reads_names_and_pictures_once_each() -> None:
         return prepare([each[:32, :32] for each in some])["pixel_values"]
 
     queries = runners.text_queries(model, tokens, NAMES)
-    some = [each[:32, :32] for each in pictures()]
-    found = OwlDetector(model, square, queries)(some)
+    some = pictures()
+    found = OwlDetector(model, square, queries, square=kind == "Owlv2")(some)
     with torch.inference_mode():
         told = model(
             input_ids=ids.repeat(2, 1), pixel_values=square(some), attention_mask=torch.ones_like(ids.repeat(2, 1))
@@ -108,6 +109,9 @@ def test_owl_vit_reads_names_and_pictures_once_each() -> None:
     np.testing.assert_allclose(np.sort(found[1].score), np.sort(scores[1].flatten().numpy()), rtol=1e-4)
     best = int(scores[1].flatten().argmax())
     assert found[1].category[0] == best % 3
+    processor = getattr(transformers, f"{kind}ImageProcessorPil")()
+    theirs = processor.post_process_object_detection(told, 0.0, [each.shape[:2] for each in some])
+    np.testing.assert_allclose(found[1].corners[0], theirs[1]["boxes"][best // 3], rtol=1e-4, atol=1e-3)
 
 
 class Fixed(torch.nn.Module):  # type: ignore[misc,name-defined]

@@ -166,21 +166,23 @@ class DetrDetector:
 
 @dataclass(frozen=True, eq=False)
 class OwlDetector:
-    """OWL-ViT: regions scored by how well they fit each name.
+    """OWL-ViT, or OWLv2: regions scored by how well they fit each name.
 
     Names are encoded once, and pictures once each, so that 13,204 names cost one matrix product a picture.
 
     Args:
-        model: `OwlViTForObjectDetection`.
+        model: `OwlViTForObjectDetection` or `Owlv2ForObjectDetection`.
         prepare: pictures to `pixel_values`.
         queries: (K, d) of the names.
         device: where the model is.
+        square: boxes are shares of the square around a picture, as those of OWLv2 are.
     """
 
     model: Any
     prepare: Callable[[list[Pixels]], Any]
     queries: Any
     device: str = "cpu"
+    square: bool = False
 
     @classmethod
     def of(cls, where: str | Path, prompts: Sequence[str], *, device: str = "cpu") -> OwlDetector:
@@ -189,7 +191,7 @@ class OwlDetector:
         Raises:
             ConfigError: transformers or the model is missing.
         """
-        model = opened("OwlViTForObjectDetection", where).to(device).eval()
+        model = opened("AutoModelForZeroShotObjectDetection", where).to(device).eval()
         processor = opened("AutoProcessor", where)
 
         def tokens(texts: list[str]) -> Mapping[str, Any]:
@@ -200,7 +202,8 @@ class OwlDetector:
         def prepare(pictures: list[Pixels]) -> Any:
             return processor.image_processor(images=pictures, return_tensors="pt")["pixel_values"]
 
-        return cls(model, prepare, text_queries(model, tokens, prompts, device=device), device)
+        square = model.config.model_type == "owlv2"
+        return cls(model, prepare, text_queries(model, tokens, prompts, device=device), device, square)
 
     def __call__(self, pictures: Sequence[Pixels]) -> list[Found]:
         """Boxes of each picture under each name."""
@@ -214,7 +217,7 @@ class OwlDetector:
             boxes = self.model.box_predictor(regions, grid)
         places = np.arange(self.queries.shape[0])
         return [
-            surest(score, box, places, each.shape)
+            surest(score, box, places, (max(each.shape[:2]),) * 2 if self.square else each.shape)
             for score, box, each in zip(logits.float().sigmoid(), boxes.float(), pictures, strict=True)
         ]
 
@@ -225,7 +228,7 @@ def text_queries(
     """(K, d) tensor of texts, in pieces.
 
     Args:
-        model: `OwlViTForObjectDetection`.
+        model: as of `OwlDetector`.
         tokens: texts to `input_ids` and `attention_mask`.
         prompts: the texts.
         device: where the model is.
@@ -236,7 +239,7 @@ def text_queries(
     for at in range(0, len(prompts), AT_ONCE):
         inputs = {name: each.to(device) for name, each in tokens(list(prompts[at : at + AT_ONCE])).items()}
         with torch.inference_mode():
-            told = model.owlvit.get_text_features(**inputs)
+            told = getattr(model, model.base_model_prefix).get_text_features(**inputs)
         vectors = told if isinstance(told, torch.Tensor) else told.pooler_output
         found.append(vectors / vectors.norm(dim=-1, keepdim=True))
     return torch.cat(found)

@@ -147,7 +147,7 @@ class Detr(Pretrained):
 
 @dataclass(frozen=True, kw_only=True)
 class OwlViT(Pretrained):
-    """OWL-ViT asked for the name of each category; images are read once, however many names there are."""
+    """OWL-ViT or OWLv2 asked for the name of each category; images are read once, however many names there are."""
 
     prompt: str = "a {}"
     """What is asked for (source: the OVD baseline's "a {name}")."""
@@ -155,7 +155,7 @@ class OwlViT(Pretrained):
     name: ClassVar[str] = "owl-vit"
 
     def opened(self, names: list[str]) -> Any:
-        """Of `OwlViTForObjectDetection`."""
+        """Of `AutoModelForZeroShotObjectDetection`."""
         from guerdon.systems.v3det import runners
 
         return runners.OwlDetector.of(self.model, [self.prompt.format(each) for each in names], device=self.device)
