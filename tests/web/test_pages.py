@@ -154,6 +154,8 @@ ROUTES: tuple[tuple[str, frozenset[str]], ...] = (
     ("/queue", frozenset({"Ada", "Bea", "Root"})),
     ("/challenges/numbers/alike", frozenset({"Root"})),
     ("/challenges/new", frozenset({"Root"})),
+    ("/challenges/numbers/edit", frozenset({"Root"})),
+    ("/log", frozenset({"Root"})),
     ("/people", frozenset({"Root"})),
     ("/runs", frozenset({"Root"})),
     ("/runs/{run}", frozenset({"Root"})),

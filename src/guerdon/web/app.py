@@ -55,9 +55,9 @@ def make_app(host: Host, settings: Settings | None = None) -> Guard:
 
 def pages() -> list[Page]:
     """All pages."""
-    from guerdon.web import accounts, compare, contests, manual, queue, records, submissions, systems
+    from guerdon.web import accounts, compare, contests, manual, organising, queue, records, submissions, systems
 
-    parts = (contests, submissions, queue, compare, records, systems, accounts, manual)
+    parts = (contests, organising, submissions, queue, compare, records, systems, accounts, manual)
     return [page for part in parts for page in part.PAGES]
 
 

@@ -22,6 +22,7 @@ def menu(visit: Visit) -> list[tuple[str, str]]:
         ("/runs", "Runs", may(actor, Action.SEE_RUNS)),
         ("/systems", "Systems", actor.role is not Role.VISITOR),
         ("/people", "People", organises and not local),
+        ("/log", "Log", may(actor, Action.SEE_LOG)),
         ("/account", "Account", bool(actor.person) and not local),
         ("/sign-in", "Sign in", not actor.person and not local),
     ]

@@ -30,6 +30,7 @@ SAID = {
     "chosen": "Chosen to count in the end.",
     "unchosen": "Not chosen to count any more.",
     "created": "The challenge is open.",
+    "changed": "Saved.",
     "closed": "Closed. What is queued is still judged.",
     "revealed": "Closed, and the scores are shown.",
     "signed-in": "You are signed in.",
