@@ -1,9 +1,10 @@
-"""The hostile corpus: code that does its worst, and what must come of it on each back end.
+"""The hostile corpus: code that does its worst, and what must come of it on each back end; files after it.
 
     python -m guerdon.testing.hostile --backend namespaces
 
-runs every row, prints a table and `held N of M`. A row is held when its outcome is one that the list allows, the host
-and the next, innocent job on the same sandbox are well, and no process, file or descriptor is left.
+runs every row, prints what became of it and how many of each row were held. A row of code is held when its outcome is
+one that the list allows, the host and the next, innocent job on the same sandbox are well, and no process, file or
+descriptor is left; one of files as `guerdon.testing.hostile_inputs` says.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from guerdon.core.errors import SandboxError
 from guerdon.sandbox import Job, Limits, Sandbox, open_sandbox
+from guerdon.testing.hostile_inputs import run_files
 from guerdon.testing.hostile_rows import damage, lies, life, look, reach, shapes
 from guerdon.testing.hostile_rows.files import STILL, Still
+from guerdon.testing.hostile_rows.result import RowResult, line, table
 from guerdon.testing.hostile_rows.row import Bait, Row
 
 ROWS: list[Row] = [*life.ROWS, *damage.ROWS, *look.ROWS, *reach.ROWS, *lies.ROWS, *shapes.ROWS]
@@ -50,26 +53,6 @@ def f(x):
     return [json.loads("[1, 2]"), sum([x, len("ab")]), mask, here, os.environ.get("TZ"), os.path.isdir(os.getcwd())]
 """
 WELL = [[1, 2], 42, 0o77, [], "UTC", True]
-
-
-@dataclass(frozen=True, slots=True)
-class RowResult:
-    """What became of one hostile input."""
-
-    id: str
-    """Row and input, such as `A12c`."""
-    title: str
-    """What it tries."""
-    held: bool
-    """True when nothing was wrong."""
-    got: str
-    """The fault or value of its calls."""
-    problem: str
-    """What was wrong; empty when it was held."""
-    seconds: float
-    """Wall-clock seconds, with the checks after it."""
-    gap: str = ""
-    """Why this back end is known not to hold it."""
 
 
 def run_corpus(backend: str, only: Sequence[str] = ()) -> list[RowResult]:
@@ -203,11 +186,6 @@ def lay_out() -> Iterator[Bait]:
         yield Bait(*paths, name, os.getpid(), socket.gethostname(), digest)
 
 
-def summary(results: Sequence[RowResult]) -> str:
-    """`held N of M`."""
-    return f"held {sum(each.held for each in results)} of {len(results)}"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the corpus from the command line; the exit status is 0 when every row was held or is a named gap."""
     parser = argparse.ArgumentParser(prog="python -m guerdon.testing.hostile", description=__doc__)
@@ -220,19 +198,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SandboxError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    results += run_files(options.only)
     if options.json:
         print(json.dumps({"backend": options.backend, "rows": [asdict(each) for each in results]}, indent=1))
     else:
-        for each in results:
-            print(_line(each))
-        print(f"{options.backend}: {summary(results)}")
-    return 0 if all(each.held or each.gap for each in results) else 1
-
-
-def _line(result: RowResult) -> str:
-    word = "held" if result.held else "gap" if result.gap else "FAIL"
-    text = (result.got if result.held else result.problem).encode("ascii", "backslashreplace").decode()
-    return f"{result.id:7} {word:5} {result.seconds:6.2f} s  {result.title[:48]:48}  {text[:110]}"
+        print("\n".join([*map(line, results), *table(results)]))
+    return 0 if all(each.held or each.gap or each.skipped for each in results) else 1
 
 
 if __name__ == "__main__":

@@ -1,17 +1,10 @@
-"""The hostile corpus of files: what strangers hand in, and what each reader must say of it.
-
-    python -m guerdon.testing.hostile_files
-
-reads every row with the reader of its kind, prints a table and `held N of M`. A row is held when it is refused with
-words that name what is wrong and where, or read to exactly what it means.
-"""
+"""The hostile corpus of files: what strangers hand in, and what each reader must say of it."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import struct
-import sys
 import tarfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -22,7 +15,6 @@ from typing import Any
 
 from guerdon.hosting.files import (
     ArchiveCaps,
-    FileProblemError,
     Intake,
     read_json,
     read_json_lines,
@@ -375,35 +367,3 @@ READERS: Mapping[str, Callable[[bytes], Any]] = MappingProxyType({
     "stream": _stream,
 })  # fmt: skip
 """The reader of each kind, with small caps."""
-
-
-def problem_of(row: FileRow) -> str:
-    """What is wrong with how a row was met; empty when it was held."""
-    try:
-        found = READERS[row.kind](row.make())
-    except FileProblemError as error:
-        if not row.says:
-            return f"refused: {error}"
-        missing = [words for words in row.says if words not in str(error)]
-        if missing or not (error.expected and error.got and error.do):
-            return f"does not say {missing}: {error}"
-        return ""
-    if row.says:
-        return f"read to {found!r:.80}"
-    return "" if found == row.means else f"read to {found!r:.80}"
-
-
-def main() -> int:
-    """Read every row; 0 when all were held."""
-    problems = {row.id: problem_of(row) for row in ROWS}
-    for row in ROWS:
-        sys.stdout.write(f"{row.id:<5} {'held' if not problems[row.id] else 'NOT HELD':<9} {row.title}\n")
-        if problems[row.id]:
-            sys.stdout.write(f"      {problems[row.id]}\n")
-    held = sum(not problem for problem in problems.values())
-    sys.stdout.write(f"held {held} of {len(ROWS)}\n")
-    return int(held < len(ROWS))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
