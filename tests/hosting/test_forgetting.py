@@ -3,6 +3,7 @@
 import json
 import zipfile
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hosting_helpers import (
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 
 from guerdon import Score
 from guerdon.hosting import Actor, Host, HostingError, Item, NotAllowedError, NotFoundError, Phase, Role, State, Verdict
+from guerdon.hosting.exports import Format
 from guerdon.hosting.people import name_key
 from guerdon.hosting.store import pack
 
@@ -69,7 +71,15 @@ def told(host: Host) -> str:
     said += [host.board("numbers", phase, ADMIN) for phase in ("open", "final")]
     said += [host.submissions.list_for(ADMIN), host.near_duplicates("numbers", ADMIN)]
     said += [host.comparisons.standing(ADMIN, "pets"), host.comparisons.preferences(ADMIN, "pets").columns]
-    return repr(said)
+    said += [host.comparisons.review(ADMIN, "pets"), host.board("files", "open", ADMIN)]
+    return repr(said) + exported(host)
+
+
+def exported(host: Host) -> str:
+    """Everything that leaves the host in a file."""
+    return "".join(
+        host.exports.text(ADMIN, slug, form) for slug in ("numbers", "files") for form in get_args(Format)
+    ) + repr(list(host.comparisons.preferences(ADMIN, "pets").rows()))
 
 
 def test_a_name_is_nowhere_and_the_record_stands(live: Host, tmp_path: Path) -> None:
@@ -92,7 +102,8 @@ def test_a_name_is_nowhere_and_the_record_stands(live: Host, tmp_path: Path) -> 
     found = live.people.get(zoe.person)
     assert (found.disabled, found.name) == (True, done.pseudonym)
     assert live.comparisons.standing(ADMIN, "pets").answered == 3
-    deed = live.log(ADMIN)[0]
+    assert not any(way.decode("utf-8", "replace") in exported(live) for way in forms(NAME))
+    deed = next(deed for deed in live.log(ADMIN) if deed.action == "forget")
     assert (deed.action, deed.object, deed.detail) == ("forget", zoe.person, {"with_submissions": False})
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from guerdon.core.reward import reward
 from guerdon.core.task import Answer, Task
 from guerdon.hosting import Actor, Host, HostingError, Item, NotAllowedError, Outcome, Role, ShownPair
 from guerdon.hosting.trust import ENOUGH, Trust, basis, log_odds, surprises, trust_of, weighted
-from guerdon.prefer import BradleyTerry, Simulated, Votes
+from guerdon.prefer import FIRST, BradleyTerry, PreferenceSet, Simulated, Votes, read
 from guerdon.prefer.agreement import Accuracy
+from guerdon.prefer.texts import Text
 from guerdon.prefer.votes import POINTS
 
 MODEL = BradleyTerry(errors="model")
@@ -152,7 +154,7 @@ def order(host: Host) -> list[str]:
     return [row.name for row in host.comparisons.standing(ADMIN, "pets").ratings]
 
 
-def test_two_who_know_outweigh_three_who_say_the_opposite(host: Host) -> None:
+def test_two_who_know_outweigh_three_who_say_the_opposite(host: Host, tmp_path: Path) -> None:
     slug = project(host, gold_share=0.4, overlap=0.0)
     for k in range(5):
         annotate(host, person(host, f"P{k}", Role.ANNOTATOR), 25, k < 2)
@@ -163,6 +165,10 @@ def test_two_who_know_outweigh_three_who_say_the_opposite(host: Host) -> None:
     assert [voter.weight > 1 for voter in review.voters[3:]] == [True, True]
     assert all(voter.gold > 3 and voter.answered == 25 for voter in review.voters)
     assert "P0" not in repr(review)
+    left_out = host.comparisons.export(ADMIN, slug, tmp_path / "pairs.jsonl")
+    rows = host.comparisons.preferences(ADMIN, slug)
+    assert 0 < left_out == (rows.weight == 0).sum() < len(rows)
+    assert all(float(str(a)[-3:]) > float(str(b)[-3:]) for a, b in decided(read(tmp_path / "pairs.jsonl").rows))
     changed = host.comparisons.weigh(ADMIN, slug, "none")
     assert changed.weights == "none"
     assert order(host) != ["dog", "cat", "bee", "ant"]  # three against two
@@ -170,6 +176,14 @@ def test_two_who_know_outweigh_three_who_say_the_opposite(host: Host) -> None:
     assert host.log(ADMIN, slug)[0].detail == {"weights": "none"}
     with pytest.raises(HostingError, match="how votes are weighted"):
         host.comparisons.weigh(ADMIN, slug, "most")
+
+
+def decided(rows: PreferenceSet) -> list[tuple[Text, Text]]:
+    """What was chosen and what was not."""
+    return [
+        (one, two) if choice == FIRST else (two, one)
+        for one, two, choice in zip(rows.first, rows.second, rows.choice, strict=True)
+    ]
 
 
 def test_weights_wait_until_enough_gold_questions_are_answered(host: Host) -> None:

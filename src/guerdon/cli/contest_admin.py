@@ -164,4 +164,5 @@ def forget(
     if done.team_renamed:
         say("their team has another name now, as the old one told theirs", markup=False)
     if not done.clean:
-        say("the server's own vacuum clears what is left in its files; backups keep what they hold", markup=False)
+        what = "traces may be left in the data base's files: PostgreSQL's vacuum clears them, an SQLite file is clean "
+        say(what + "when this is run again while nothing else has it open", markup=False)

@@ -314,7 +314,7 @@ class Comparisons:
         return seen.review()
 
     def preferences(self, actor: Actor, project: str) -> PreferenceSet:
-        """The choices that stand, without skips and gold questions; annotators by pseudonym.
+        """The choices that stand, without skips and gold questions; annotators by pseudonym, with what they weigh.
 
         Columns beside the usual ones: `system_first`, `system_second` and `outcome` ("both-bad" counts as a tie).
         """
@@ -323,12 +323,14 @@ class Comparisons:
             view = self._view(found)
             rows = [(pair, outcome) for pair, outcome in view.standing_pairs() if outcome != Outcome.SKIP]
             sql = "SELECT id, content, prompt FROM hosting_items WHERE project = ?"
+            trust = view.trust(found.weights)
             texts = {unpack(name): (_text(unpacked(c)), unpack(p)) for name, c, p in self._store.rows(sql, [found.id])}
             return PreferenceSet.of(
                 [texts[pair.first][1] for pair, _ in rows],
                 [texts[pair.first][0] for pair, _ in rows],
                 [texts[pair.second][0] for pair, _ in rows],
                 [Outcome.TIE.value if outcome == Outcome.BOTH_BAD else outcome for _, outcome in rows],
+                weight=[trust[pair.annotator].weight for pair, _ in rows],
                 annotator=[pseudonym(found, pair.annotator) for pair, _ in rows],
                 columns={
                     "system_first": [view.items[pair.first].rated for pair, _ in rows],
@@ -340,15 +342,21 @@ class Comparisons:
     def export(self, actor: Actor, project: str, path: Path, format: str = "trl") -> int:  # noqa: A002
         """Write the choices as chosen and rejected, to `.jsonl` or `.parquet`; returns how many rows were left out.
 
+        Those of annotators that weigh nothing are left out too.
+
         Args:
             actor: an organiser.
             project: slug.
             path: of the file.
-            format: "trl", "trl-implicit", "alpaca-farm" or "guerdon"; only the last two can hold ties.
+            format: "trl", "trl-implicit", "alpaca-farm" or "guerdon"; only the last two can hold ties, and the last
+                weights.
         """
         from guerdon.prefer import write
 
-        return len(write(self.preferences(actor, project), path, format))  # type: ignore[arg-type]
+        rows = self.preferences(actor, project)
+        counting = rows.take(rows.weight > 0)
+        self._store.write(lambda to: to.record(actor.person, "export", project, format=format))
+        return len(rows) - len(counting) + len(write(counting, path, format))  # type: ignore[arg-type]
 
     # ── helpers ─────────────────────────────────────────────────────────────────────────────────────────────────
 
