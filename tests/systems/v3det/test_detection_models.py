@@ -141,11 +141,10 @@ def test_a_folder_of_images_becomes_a_file_that_can_be_handed_in(
     for each, pixels in zip(told["images"], [*pictures(), pictures()[0]], strict=True):
         Image.fromarray(pixels).save(tmp_path / "test" / str(each["file_name"]))
     labels, out = str(tmp_path / "info.json"), str(tmp_path / "results.json")
+    asked = ["detect", str(tmp_path / "model"), "--kind", kind, "--labels", labels, "--root", str(tmp_path),
+             "--batch", "2", "--out", out]  # fmt: skip
     try:
-        status = main(
-            ["detect", str(tmp_path / "model"), "--kind", kind, "--labels", labels, "--root", str(tmp_path),
-             "--batch", "2", "--out", out]
-        )  # fmt: skip
+        status = main(asked)
     except ImportError as error:  # of torchvision, where transformers needs it to read pictures
         pytest.skip(str(error).strip()[:80])
     said = capsys.readouterr()
@@ -156,6 +155,12 @@ def test_a_folder_of_images_becomes_a_file_that_can_be_handed_in(
     assert {row["category_id"] for row in rows} <= set(range(4, 9))
     assert main(["check", out, "--labels", labels]) == 0
     assert not list(tmp_path.glob("*.part"))
+    part = tmp_path / "results.json.part"
+    part.write_bytes(Path(out).read_bytes()[:-400])
+    assert main(asked) == 2
+    assert "Add --resume" in capsys.readouterr().err
+    assert main([*asked, "--resume"]) == 0
+    assert json.loads(Path(out).read_text()) == rows
 
 
 def test_a_folder_without_a_model_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -161,3 +161,21 @@ def test_what_rounding_makes_alike_is_written_once() -> None:
 
     rows = list(runners.detections(near, [({"id": 1}, pictures()[0])]))
     assert [(row["category_id"], row["score"]) for row in rows] == [(1, 0.7), (0, 0.6)]
+
+
+@pytest.mark.parametrize("cut", range(0, 330, 7))
+def test_a_run_that_was_broken_off_anywhere_goes_on(cut: int, tmp_path: Path) -> None:
+    def corners(some: Any) -> Any:
+        return [Found(np.array([[1.0, 1, 5, 5], [2.0, 2, 9, 9]]), np.array([0, 1]), np.array([0.5, 0.6])) for _ in some]
+
+    ids, whole, part = [7, 3, 9], tmp_path / "whole.json", tmp_path / "part.json"
+
+    def rows(first: int) -> Any:
+        return runners.detections(corners, [({"id": each}, pictures()[0]) for each in ids[first:]], batch=1)
+
+    assert runners.write_results(rows(0), [4, 6], whole) == 6
+    part.write_bytes(whole.read_bytes()[:cut])
+    done, after = runners.go_on(part, ids)
+    assert after == 2 * done
+    assert runners.write_results(rows(done), [4, 6], part, after) == 6
+    assert part.read_bytes() == whole.read_bytes()

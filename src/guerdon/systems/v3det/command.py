@@ -21,7 +21,7 @@ from typing import Any
 from guerdon.core.errors import ConfigError, GuerdonError
 from guerdon.systems.v3det.entries import read_entry
 from guerdon.systems.v3det.files import found_name, read_image
-from guerdon.systems.v3det.runners import LEAST, detections, write_results
+from guerdon.systems.v3det.runners import LEAST, detections, go_on, write_results
 from guerdon.systems.v3det.solvers import Detr, GroundingDino, OwlViT, Pretrained
 from guerdon.vision.coco import Labels, read_labels, results_of
 from guerdon.vision.figures import Figures, figures
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument("--batch", type=int, default=8, help="images at once")
     detect.add_argument("--least", type=float, default=LEAST, help="score from which a box is written")
     detect.add_argument("--out", type=Path, required=True)
+    detect.add_argument("--resume", action="store_true", help="go on with a run that was broken off")
     load = command("load", _load, "labels and results of any size, with the data set's long tail")
     for name, number in (("images", 1000), ("boxes", 7000), ("categories", 13_204), ("per-image", MOST), ("seed", 0)):
         load.add_argument(f"--{name}", type=int, default=number)
@@ -141,30 +142,35 @@ def _detect(options: argparse.Namespace) -> None:
     labels = read_labels(options.labels)
     if not len(labels.images) or not len(labels.categories):
         raise ConfigError("a file with images and categories", "there are none", "Name an annotation file in --labels")
-    detector = KINDS[options.kind](model=options.model, device=options.device).opened(list(labels.category_names))
-    images = _told(_images(labels, options.root), len(labels.images))
-    rows = detections(detector, images, batch=options.batch, least=options.least)
+    ids = labels.images.tolist()
     unfinished = options.out.with_name(options.out.name + ".part")
-    count = write_results(rows, labels.categories.tolist(), unfinished)
+    if unfinished.exists() and not options.resume:
+        do = "Add --resume to go on with it, or remove it"
+        raise ConfigError("no run that was broken off", f"{unfinished.name} is there", do)
+    done, after = go_on(unfinished, ids) if unfinished.exists() else (0, 0)
+    detector = KINDS[options.kind](model=options.model, device=options.device).opened(list(labels.category_names))
+    images = _told(_images(labels, options.root, done), len(ids), done)
+    rows = detections(detector, images, batch=options.batch, least=options.least)
+    count = write_results(rows, labels.categories.tolist(), unfinished, after)
     unfinished.replace(options.out)
     print(f"{count:,} detections in {len(labels.images):,} images: {options.out}")
 
 
-def _images(labels: Labels, root: Path) -> Iterator[tuple[Mapping[str, Any], Any]]:
-    for image, name in zip(labels.images.tolist(), labels.names, strict=True):
+def _images(labels: Labels, root: Path, done: int) -> Iterator[tuple[Mapping[str, Any], Any]]:
+    for image, name in zip(labels.images[done:].tolist(), labels.names[done:], strict=True):
         yield {"id": image}, read_image(root, found_name(root, name))
 
 
-def _told(images: Iterator[Any], of: int) -> Iterator[Any]:
+def _told(images: Iterator[Any], of: int, before: int) -> Iterator[Any]:
     """The same, and now and then how many there were."""
-    started = time.monotonic()
-    last = started
-    for done, each in enumerate(images, 1):
+    started = last = time.monotonic()
+    for done, each in enumerate(images, before + 1):
         yield each
         now = time.monotonic()
         if now - last > EVERY or done == of:
             last = now
-            print(f"{done:,} of {of:,} images, {done / (now - started):.3g} a second", file=sys.stderr, flush=True)
+            rate = (done - before) / max(now - started, 1e-9)
+            print(f"{done:,} of {of:,} images, {rate:.3g} a second", file=sys.stderr, flush=True)
 
 
 def _load(options: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ A detector is called with a list of pictures (h, w, 3) and gives `Found` for eac
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -90,24 +91,66 @@ def _entries(image: int, found: Found, width: int, height: int, least: float, mo
             yield {"image_id": image, "category_id": mark[0], "bbox": list(box), "score": score}
 
 
-def write_results(rows: Iterable[Mapping[str, Any]], ids: Sequence[int], path: Path) -> int:
-    """Write a result file as rows come; returns how many.
+def write_results(rows: Iterable[Mapping[str, Any]], ids: Sequence[int], path: Path, after: int = 0) -> int:
+    """Write a result file as rows come; returns how many it has.
 
     Args:
         rows: of `detections`.
         ids: of the categories, by place.
         path: the file.
+        after: rows that are in it already; see `go_on`.
     """
     import msgspec
 
-    count = 0
-    with path.open("wb") as file:
-        file.write(b"[")
-        for count, row in enumerate(rows, 1):
+    count = after
+    with path.open("ab" if after else "wb") as file:
+        if not after:
+            file.write(b"[")
+        for count, row in enumerate(rows, after + 1):
             file.write(b"\n" if count == 1 else b",\n")
             file.write(msgspec.json.encode({**row, "category_id": ids[row["category_id"]]}))
         file.write(b"\n]\n")
     return count
+
+
+def go_on(path: Path, images: Sequence[int]) -> tuple[int, int]:
+    """Cut what `write_results` had not finished before the image at which it stopped.
+
+    Args:
+        path: the file.
+        images: ids, in the order in which they are looked at.
+
+    Returns:
+        Images that are done, and rows that are left in the file.
+
+    Raises:
+        ConfigError: it is about other images.
+    """
+    last, first_row, start, rows, place = None, 0, 0, 0, 0
+    with path.open("rb") as file:
+        for line in file:
+            image = _image_of(line)
+            if image is not None:
+                if image != last:
+                    last, first_row, start = image, rows, place
+                rows += 1
+            place += len(line)
+    if last is None:
+        return 0, 0
+    if last not in images:
+        raise ConfigError(f"{path.name} of these images", f"it has {last}", "Remove it, or name its own --labels")
+    with path.open("r+b") as file:
+        file.truncate(max(start - len(b",\n"), 0))
+    return list(images).index(last), first_row
+
+
+def _image_of(line: bytes) -> int | None:
+    """Of a whole row of a result file; `None` for anything else."""
+    try:
+        row = json.loads(line.strip().removesuffix(b","))
+    except ValueError:
+        return None
+    return row.get("image_id") if isinstance(row, dict) else None
 
 
 @dataclass(frozen=True, eq=False)
