@@ -164,3 +164,19 @@ def test_layers_are_told_and_missing_files_are_said(root, tmp_path, capsys):
         with pytest.raises(SystemExit):
             main([*command, "--data", str(root)])
         assert "none.zip" in capsys.readouterr().err
+
+
+def test_what_is_no_table_of_trials_is_said(tmp_path, capsys):
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "trials.csv").write_text("image,session\n0,0\n")
+    (tmp_path / "lh.npy").write_text("x")
+    np.save(tmp_path / "flat.npy", np.zeros(3))
+    asked = ["prepare", "--name", "subj01", "--images", str(tmp_path / "pictures"), "--out", str(tmp_path / "out")]
+    for lh, trials, said in (
+        ("lh.npy", "trials.csv", "lh.npy is an array of numbers"),
+        ("flat.npy", "trials.csv", "flat.npy has 2 sides"),
+        ("lh.npy", "none.csv", "none.csv: No such file"),
+    ):
+        with pytest.raises(SystemExit):
+            main([*asked, "--betas", str(tmp_path / lh), str(tmp_path / lh), "--trials", str(tmp_path / trials)])
+        assert said in capsys.readouterr().err

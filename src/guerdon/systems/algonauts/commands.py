@@ -25,7 +25,7 @@ from guerdon.systems.algonauts.baseline import Baseline
 from guerdon.systems.algonauts.encode import Encoder
 from guerdon.systems.algonauts.features import named
 from guerdon.systems.algonauts.judge import Report, judge, truths_of, write_report
-from guerdon.systems.algonauts.layout import HEMISPHERES, Hemisphere, subjects
+from guerdon.systems.algonauts.layout import HEMISPHERES, Hemisphere, read_table, subjects
 from guerdon.systems.algonauts.prepare import WITHHELD, Recording, prepare
 from guerdon.systems.algonauts.submission import Submission, problem, shapes_of, write
 
@@ -55,14 +55,10 @@ def _prepare(options: argparse.Namespace) -> None:
     except (KeyError, ValueError) as error:
         do = "Write a header image,session and a line of two whole numbers for each trial"
         raise ConfigError(f"{options.trials.name} has columns image and session", f"got {error}"[:80], do) from None
-    betas: dict[Hemisphere, Any] = {
-        side: np.load(path, mmap_mode="r", allow_pickle=False) for side, path in zip(HEMISPHERES, options.betas)
-    }
+    betas: dict[Hemisphere, Any] = {side: read_table(path, 2) for side, path in zip(HEMISPHERES, options.betas)}
     numbered = [path for path in options.images.iterdir() if path.stem.isdigit()]
     images = {int(path.stem): path for path in numbered}
-    ncsnr: dict[Hemisphere, Any] = {
-        side: np.load(path, allow_pickle=False) for side, path in zip(HEMISPHERES, options.ncsnr or [])
-    }
+    ncsnr: dict[Hemisphere, Any] = {side: read_table(path, 1) for side, path in zip(HEMISPHERES, options.ncsnr or [])}
     made = Recording(options.name, items, sessions, betas, images, ncsnr=ncsnr)
     prepare(made, options.out, withheld=options.withheld, hide_test=options.hide_test, on_step=_say)
 
@@ -176,7 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         options.run(options)
     except OSError as error:
-        print(ConfigError("files that can be read and written", str(error), "Check the paths"), file=sys.stderr)
+        said = f"{Path(str(error.filename)).name}: {error.strerror}" if error.filename else str(error)
+        print(ConfigError("files that can be read and written", said, "Check the paths"), file=sys.stderr)
         raise SystemExit(ConfigError.exit_code) from None
     except GuerdonError as error:
         print(error, file=sys.stderr)

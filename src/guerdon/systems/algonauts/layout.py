@@ -85,7 +85,7 @@ class Subject:
         Raises:
             ConfigError: they are not there, or are no table of numbers.
         """
-        found: npt.NDArray[np.float32] = _table(self.fmri_path(split, hemisphere), 2)
+        found: npt.NDArray[np.float32] = read_table(self.fmri_path(split, hemisphere), 2)
         return found
 
     def ceiling_path(self, hemisphere: Hemisphere) -> Path:
@@ -99,7 +99,7 @@ class Subject:
             ConfigError: it is not there, or not between 0 and 1.
         """
         path = self.ceiling_path(hemisphere)
-        found = np.asarray(_table(path, 1), np.float64)
+        found = np.asarray(read_table(path, 1), np.float64)
         if not ((found >= 0) & (found <= 1)).all():
             raise ConfigError(f"{path.name} holds shares from 0 to 1", "it holds others", "Divide percents by 100")
         return found
@@ -108,7 +108,7 @@ class Subject:
         """How many vertices a hemisphere has, from whatever says so."""
         for path in (self.fmri_path("training", hemisphere), self.fmri_path("test", hemisphere)):
             if path.exists():
-                return int(_table(path, 2).shape[1])
+                return int(read_table(path, 2).shape[1])
         return len(self.ceiling(hemisphere))
 
     def region_labels(self, hemisphere: Hemisphere) -> dict[str, tuple[npt.NDArray[np.int64], dict[int, str]]]:
@@ -122,7 +122,7 @@ class Subject:
             path = self.folder / "roi_masks" / f"{hemisphere}.{kind}_challenge_space.npy"
             if not path.exists():
                 continue
-            labels = np.asarray(_table(path, 1), np.int64)
+            labels = np.asarray(read_table(path, 1), np.int64)
             if len(labels) != self.vertices(hemisphere):
                 got = f"it has {len(labels)}"
                 raise ConfigError(f"{path.name} has {self.vertices(hemisphere)} labels", got, "Check the hemisphere")
@@ -149,7 +149,16 @@ def _listed(folder: Path) -> Iterator[Path]:
     return folder.iterdir() if folder.is_dir() else iter(())
 
 
-def _table(path: Path, sides: int) -> Any:
+def read_table(path: Path, sides: int) -> Any:
+    """A table of numbers in a `.npy` file, of which only what is used is read.
+
+    Args:
+        path: the file.
+        sides: 1 or 2.
+
+    Raises:
+        ConfigError: it is not there, or is something else.
+    """
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
@@ -171,6 +180,6 @@ def subjects(root: Path) -> list[Subject]:
     """
     found = sorted(each for each in _listed(root) if each.is_dir() and SUBJECT.fullmatch(each.name))
     if not found:
-        do = "Name the folder that holds subj01, subj02, ..."
+        do = "Name the folder that holds subj01 and the others"
         raise ConfigError(f"folders subj01, subj02, ... in {root}", "there are none", do)
     return [Subject(each) for each in found]
