@@ -126,6 +126,7 @@ def test_a_phase_is_extended_and_its_limits_change(guerdon: Any) -> None:
     assert (public["title"], public["version"], private["closes"]) == ("Other", 2, None)
     assert (public["limits"]["per_day"], public["limits"]["total"]) == (None, 9)
     assert public["closes"] == 4953787200.0
+    assert "2126-12-24 12:00" in guerdon("contest", "list")[1]
     assert "was changed meanwhile" in " ".join(guerdon(*change, "--if-version", "0")[2].split())
     assert guerdon("contest", "change", "mine", "--phase", "public,closes=none", "--public")[0] == 0
     assert "something to change" in guerdon("contest", "change", "mine")[2]

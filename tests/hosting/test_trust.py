@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hosting_helpers import ADMIN, person
+from hosting_helpers import ADMIN, Clock, person
 
 from guerdon.core.preference import Pair
 from guerdon.core.reward import reward
@@ -161,7 +161,7 @@ def test_two_who_know_outweigh_three_who_say_the_opposite(host: Host, tmp_path: 
     assert host.comparisons.standing(ADMIN, slug).weighted == "gold"
     assert order(host) == ["dog", "cat", "bee", "ant"]
     review = host.comparisons.review(ADMIN, slug)
-    assert [(voter.flags, voter.weight) for voter in review.voters[:3]] == [(("gold",), 0.0)] * 3
+    assert [(voter.flags, voter.weight) for voter in review.voters[:3]] == [(("gold", "fast"), 0.0)] * 3
     assert [voter.weight > 1 for voter in review.voters[3:]] == [True, True]
     assert all(voter.gold > 3 and voter.answered == 25 for voter in review.voters)
     assert "P0" not in repr(review)
@@ -219,3 +219,15 @@ def test_reviews_are_for_organisers_and_of_nothing_are_empty(host: Host) -> None
         host.comparisons.review(person(host, "Ann", Role.ANNOTATOR), slug)
     host.comparisons.create(ADMIN, "empty", "Empty")
     assert host.comparisons.review(ADMIN, "empty").sensitivity is None
+
+
+def test_who_chooses_faster_than_anybody_reads_is_listed(host: Host, clock: Clock) -> None:
+    slug = project(host, gold_share=0.0, overlap=0.0)
+    for name, seconds in (("Slow", 6.0), ("Fast", 0.25)):
+        actor = person(host, name, Role.ANNOTATOR)
+        for _ in range(24):
+            clock.now += seconds
+            annotate(host, actor, 1, True)
+    fast, slow = host.comparisons.review(ADMIN, slug).voters
+    assert (fast.flags, fast.pace, fast.weight) == (("fast",), 0.25, 1.0)
+    assert (slow.flags, slow.pace) == ((), 6.0)

@@ -197,11 +197,16 @@ def show(contests: Any, json: bool) -> None:
     if json:
         out.say_json([_line(*each) for each in phases])
         return
-    columns = ("contest", "title", "phase", "split", "told", "standing")
+    columns = ["contest", "title", "phase", "split", "told", "standing"]
     rows = [
-        (contest.slug, contest.title, phase.name, phase.split, phase.visibility.value, _standing(phase))
+        [contest.slug, contest.title, phase.name, phase.split, phase.visibility.value, _standing(phase)]
         for contest, phase in phases
     ]
+    for name in TIMES:
+        if any(getattr(phase, name) is not None for _, phase in phases):
+            columns.append(f"{name} (UTC)")
+            for row, (_, phase) in zip(rows, phases, strict=True):
+                row.append(contest_admin.moment(getattr(phase, name), "%Y-%m-%d %H:%M"))
     out.console().print(out.table("", columns, rows))
 
 

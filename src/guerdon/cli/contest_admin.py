@@ -79,14 +79,15 @@ def log(
         out.say_json([dataclasses.asdict(deed) for deed in deeds])
         return
     rows = [
-        (deed.seq, _moment(deed.at), deed.name, deed.action, deed.contest, deed.object, _words(deed.detail))
+        (deed.seq, moment(deed.at), deed.name, deed.action, deed.contest, deed.object, _words(deed.detail))
         for deed in deeds
     ]
     out.console().print(out.table("", ("number", "when (UTC)", "who", "did", "contest", "to", "detail"), rows))
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+def moment(seconds: float | None, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """A time in UTC for people; "–" for none."""
+    return "–" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime(form)
 
 
 def _words(detail: Any) -> str:

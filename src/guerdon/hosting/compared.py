@@ -143,9 +143,11 @@ class Voter:
         weight: of each vote, beside 1 for somebody of whom nothing is known; 0 counts for nothing.
         flags: what looks like a bot: "one side" (nearly always the same side, though sides are random), "alternating"
             (sides follow a pattern), "burst" (more votes than all others together could balance), "gold" (no better
-            than chance on gold questions).
+            than chance on gold questions), "fast" (less than a second from choice to choice: nobody reads so fast; it
+            is told, and counts).
         surprise: how unlike the others their votes are, in standard deviations of what the ratings of the others
             predict; far below 0 (say −4) is somebody who votes against everybody. `None` where nothing is predicted.
+        pace: median seconds from one choice to the next; `None` with fewer than two.
     """
 
     name: str
@@ -156,6 +158,7 @@ class Voter:
     weight: float
     flags: Sequence[str] = ()
     surprise: float | None = None
+    pace: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

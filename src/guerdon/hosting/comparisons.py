@@ -311,7 +311,8 @@ class Comparisons:
         found = self._mine(actor, project, Action.RUN_PROJECT)
         with self._guard:
             seen = Seen.of(found, self._view(found))
-        return seen.review()
+        sql = "SELECT annotator, at FROM hosting_choices WHERE project = ? AND kind = 'choice' ORDER BY seq"
+        return seen.review(self._store.rows(sql, [found.id]))
 
     def preferences(self, actor: Actor, project: str) -> PreferenceSet:
         """The choices that stand, without skips and gold questions; annotators by pseudonym, with what they weigh.
