@@ -226,6 +226,11 @@ class People:
         ensure(actor, Action.SEE_PEOPLE)
         return [_person(row) for row in self._store.rows(f"SELECT {_PERSON} {_FROM} ORDER BY p.seq")]
 
+    def baseline_teams(self) -> frozenset[str]:
+        """Ids of the teams of organisers: what they hand in is there to compare with."""
+        found = self._store.rows("SELECT DISTINCT team FROM hosting_people WHERE role = ?", [Role.ORGANISER.value])
+        return frozenset({"local", *(team for (team,) in found if team)})
+
     def disable(self, actor: Actor, person: str, disabled: bool = True) -> None:
         """Shut a person out, or let them in again. What they have done stays."""
         ensure(actor, Action.DISABLE, self.get(person))
