@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("markdown_it")
 pytest.importorskip("nh3")
+from hosting_helpers import PASSWORD
 from web_helpers import Browser, main_of, signed_in
 
 from guerdon.hosting import Actor, Host, Role
@@ -156,3 +157,27 @@ def test_a_folder_gives_nothing_from_elsewhere(tmp_path: Path) -> None:
     for name in ("../secret.mp4", "link.mp4", str(tmp_path / "secret.mp4"), "none.mp4", "."):
         with pytest.raises(FileProblemError):
             folder.read(name)
+
+
+def test_who_votes_like_a_bot_is_shown_and_counts_for_nothing(host: Host, settings: Settings) -> None:
+    root = signed_in(host, settings, "Root", Role.ORGANISER)
+    many = [{"prompt": f"p{k}", "system": system, "content": f"{system} {k}"} for k in range(60) for system in "ab"]
+    create(root, lines(many))
+    for name in ("Anna", "Bot"):
+        signed_in(host, settings, name, Role.ANNOTATOR)
+        actor = host.people.actor_of(host.people.sign_in(name, PASSWORD))
+        assert actor
+        for _ in range(40):
+            pair = host.comparisons.next_pair(actor, "chat")
+            assert pair
+            better = "first" if str(pair.first.content).startswith("a") else "second"
+            host.comparisons.choose(actor, pair.id, "first" if name == "Bot" else better, pair.version)
+    page = main_of(root.get("/compare/chat/review"))
+    assert page.count("one side") == 1
+    assert "Bot" not in page  # annotators are told apart by pseudonyms
+    told = root.post("/compare/chat/weigh", {"weights": "consensus"}, at="/compare/chat/review")
+    assert told.headers["location"].endswith("said=weighed")
+    assert host.comparisons.find("chat").weights == "consensus"
+    assert root.post("/compare/chat/weigh", {"weights": "x"}, at="/compare/chat/review").status_code == 400
+    anna = signed_in(host, settings, "Eva", Role.ANNOTATOR)
+    assert anna.get("/compare/chat/review").status_code == 403

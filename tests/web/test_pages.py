@@ -422,3 +422,13 @@ def test_a_team_sees_its_own_attempts_and_no_run(host: Host, settings: Settings)
         run = host.contests.find("numbers").phase(item.phase).run
         assert ada.get(f"/runs/{run}").status_code == 403
         assert (root.get(f"/runs/{run}").status_code == 200) is score
+
+
+def test_an_organiser_s_entries_are_marked_as_baselines_for_everybody_else(host: Host, settings: Settings) -> None:
+    contest(host, *phases())
+    root = person(host, "Root", Role.ORGANISER)
+    ada, bea = person(host, "Ada"), signed_in(host, settings, "Bea")
+    entered(host, root, "open", 0.1, 0.2, 0.3)
+    entered(host, ada, "open", 0.5, 0.5, 0.5)
+    rows = main_of(bea.get("/challenges/numbers?phase=open")).split("<tr")[2:]
+    assert ["baseline" in row for row in rows] == [False, True]

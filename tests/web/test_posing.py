@@ -64,6 +64,7 @@ def test_phases_have_limits_and_dates_of_their_own(host: Host) -> None:
     }  # fmt: skip
     answer = Browser(host).post("/challenges/new", FORM | given, files=uploads())
     assert answer.headers.get("location") == "/challenges/det?said=created", main_of(answer)
+    assert "published values" in main_of(Browser(host).get("/challenges/det"))  # of the challenge's own paper
     val, test = host.contests.find("det").phases
     assert (val.limits.per_day, val.limits.concurrent, val.limits.size, val.limits.seconds) == (9, None, 3 << 20, 50.0)
     assert (val.limits.memory_mb, val.reveal, val.visibility) == (4000, "close", Visibility.AGGREGATE)

@@ -28,6 +28,14 @@ RATED = 12
 """So many systems are drawn."""
 MEDIA = ("image/png", "image/jpeg", "image/webp", "image/gif", "video/mp4", "video/webm")
 """What is shown as a picture or clip; anything else is not shown."""
+FLAGS = {
+    "one side": "nearly always the same side, though sides are drawn",
+    "alternating": "sides follow a pattern",
+    "burst": "more votes than all others could balance",
+    "fast": "faster than anybody can look",
+    "gold": "no better than chance on gold questions",
+}
+"""What each flag of a voter means."""
 KEYS = (
     ("first", "←", "Left"),
     ("tie", "↓", "Equal"),
@@ -219,6 +227,19 @@ def _standing_page(visit: Visit, project: Project, error: GuerdonError | None = 
     )  # fmt: skip
 
 
+def review(visit: Visit) -> Any:
+    """Whether ratings can be relied on: who votes like a bot or against all, and on how few votes rank 1 rests."""
+    project = _run(visit)
+    found = visit.desk.host.comparisons.review(visit.actor, project.slug)
+    return visit.page("review.html.jinja", title="Can they be relied on?", project=project, review=found, flags=FLAGS)
+
+
+def weigh(visit: Visit) -> Any:
+    """Weigh votes in another way."""
+    project = visit.desk.host.comparisons.weigh(visit.actor, visit.path["slug"], visit.text("weights", 20))
+    return visit.go(f"/compare/{project.slug}/review", "weighed")
+
+
 def drawing(found: Standing) -> Markup | None:
     """The ratings with their intervals."""
     rows = [
@@ -270,6 +291,8 @@ PAGES = [
     Page("/compare/{slug}/pairs", get=pairs),
     Page("/compare/{slug}/undo", post=undo),
     Page("/compare/{slug}/standing", get=standing),
+    Page("/compare/{slug}/review", get=review),
+    Page("/compare/{slug}/weigh", post=weigh),
     Page("/compare/{slug}/items", post=more, most=more_most),
     Page("/compare/{slug}/gold", post=gold),
     Page("/compare/{slug}/export", get=export),

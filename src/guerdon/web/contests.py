@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from guerdon.core.challenge import Landmark
 from guerdon.core.errors import ConfigError
 from guerdon.hosting import Action, Board, BoardRow, Contest, LimitsLeft, NotAllowedError, Phase, may
 from guerdon.web import posing
@@ -49,7 +50,8 @@ def challenge(visit: Visit) -> Any:
     return visit.page(
         "challenge.html.jinja", title=contest.title, contest=contest, phase=phase, board=board, rows=shown, own=own,
         first=first, last=first - 1 + len(shown), per=PAGE, count=count, strip=Strip([*shown, *own]),
-        measure=measure, parts=names,
+        measure=measure, parts=names, published=published(visit, contest, phase),
+        baselines=visit.desk.host.people.baseline_teams() if shown else frozenset(),
         left=left(visit, contest, phase) if may(visit.actor, Action.SUBMIT, phase) else None,
         standing=standing, broken=broken(visit, contest, phase),
         organises=may(visit.actor, Action.RUN_CONTEST, contest),
@@ -86,6 +88,15 @@ def broken(visit: Visit, contest: Contest, phase: Phase) -> str:
     except ConfigError as error:
         return str(error)
     return ""
+
+
+def published(visit: Visit, contest: Contest, phase: Phase) -> Sequence[Landmark]:
+    """Values that others have published for this task, to see results beside."""
+    try:
+        posed = visit.desk.host.contests.posed(contest, phase)
+        return posed.challenge.landmarks(next(iter(posed.vault.tasks.values()))) if posed.single else ()
+    except ConfigError:
+        return ()
 
 
 def standing(phase: Phase) -> str:

@@ -129,6 +129,8 @@ def _said(name: str, value: Any) -> str:
         return ", ".join(map(str, value))
     if name in ("opens", "closes"):
         return text.moment(value) if isinstance(value, (int, float)) else "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "none" if value is None else str(value)
 
 

@@ -42,6 +42,7 @@ SAID = {
     "project": "The project is open.",
     "added": "The items are added.",
     "known": "All of these items were there already.",
+    "weighed": "Votes are weighed in another way, those that were given too.",
     "gold": "A gold question is added.",
 }
 """What a page may say after a change. Addresses carry the word only, so that no link puts text into our mouth."""
