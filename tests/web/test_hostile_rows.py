@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -202,7 +203,8 @@ def test_what_is_revoked_is_worth_nothing(hall: Hall) -> None:
      "/static/app.css%00.js", "/c:\\windows\\win.ini", "/static//etc/passwd", "/static/%c0%ae%c0%ae/app.py",
      "/challenges/%E2%80%AE", "/submissions/" + "a" * 900, "/runs/../../etc/passwd", "/systems/..%5c..%5cetc",
      "/systems/__init__", "/systems/v3det/../../../x", "/challenges/numbers/board.csv/",
-     "/attempts/%0d%0aset-cookie:a=b", "/.git/config", "/.env", "/docs", "/redoc", "/openapi.json", "/api/v1/../../people", "/live/x"],
+     "/attempts/%0d%0aset-cookie:a=b", "/.git/config", "/.env",
+     "/docs", "/redoc", "/openapi.json", "/api/v1/../../people", "/live/x"],
 )  # fmt: skip
 def test_strange_addresses_are_nowhere(host: Host, path: str) -> None:
     """J4."""
@@ -289,3 +291,53 @@ def test_sealed_scores_that_change_places_change_nothing_anywhere(tmp_path: Path
     for where, text in hidden.items():
         assert text == other_hidden[where], where
     assert sum(told[where] != other_told[where] for where in told) > 10  # the same look finds them once they are shown
+
+
+# ── J12: pages read aloud ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Outline(HTMLParser):
+    """What a screen reader goes by: elements with their attributes, in which labels they stand, and their text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str], bool]] = []
+        self.open: list[tuple[str, dict[str, str]]] = []
+        self.silent: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        own = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, own, any(each == "label" for each, _ in self.open)))
+        if tag not in ("input", "img", "meta", "link", "br", "hr"):
+            self.open.append((tag, own))
+        if tag in ("a", "button", "summary"):
+            self.silent.add(str(own))
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.silent -= {str(own) for tag, own in self.open}
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop()[0] != tag:
+            pass
+
+
+def test_every_page_can_be_read_aloud(hall: Hall) -> None:
+    """J12: a language, one heading, one main part, a label for every field, a text for every picture and button."""
+    for path in hall.addresses("GET"):
+        answer = hall.browsers["Root"].get(path)
+        if answer.status_code != 200 or "text/html" not in answer.headers["content-type"] or path.endswith("/report"):
+            continue
+        page = Outline(answer.text)
+        tags = [tag for tag, _, _ in page.elements]
+        assert (tags.count("main"), tags.count("h1")) == (1, 1), path
+        assert all(own.get("lang") for tag, own, _ in page.elements if tag == "html")
+        named = {own.get("for") for tag, own, _ in page.elements if tag == "label"}
+        for tag, own, within in page.elements:
+            if tag in ("input", "select", "textarea") and own.get("type") != "hidden":
+                assert within or own.get("id") in named or own.get("aria-label"), (path, own)
+            assert tag != "img" or "alt" in own, (path, own)
+        assert not page.silent, (path, page.silent)
+        ids = [own["id"] for _, own, _ in page.elements if "id" in own]
+        assert len(ids) == len(set(ids)), path
