@@ -104,7 +104,8 @@ class Readings:
             now = self._clock()
         with self._guard:
             reading.error, reading.job = error, None
-            reading.next = self._next = now + (now - began) * (1 / self._share - 1)
+            if reading.version:  # the first time takes longer than the next: modules are imported
+                reading.next = self._next = now + (now - began) * (1 / self._share - 1)
             if error is None:
                 reading.value, reading.mark, reading.version = value, mark, reading.version + 1
         job.set()
