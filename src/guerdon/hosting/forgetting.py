@@ -72,6 +72,8 @@ class Forgetting:
     def write(self, actor: Actor, person: str, path: Path) -> int:
         """Write everything that is kept of a person into a zip: `data.json`, and what they handed in.
 
+        It is in the log, unless it is the person who does it.
+
         Args:
             actor: the person, or an organiser.
             person: id or name.
@@ -84,6 +86,9 @@ class Forgetting:
             HostingError: the file is there already, or cannot be written.
         """
         data = self.data(actor, person)
+        found = str(data["person"]["id"])
+        if actor.person != found:
+            self._store.write(lambda to: to.record(actor.person, "take data", "", found))
         try:
             with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED) as archive:
                 archive.writestr("data.json", json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))

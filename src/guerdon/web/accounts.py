@@ -14,7 +14,8 @@ from guerdon.web.visit import Page, Visit, status_of
 ROLES = [role.value for role in Role if role is not Role.VISITOR]
 
 
-def _host_mode(visit: Visit) -> None:
+def host_mode(visit: Visit) -> None:
+    """Refuse what makes no sense on a machine of one's own."""
     if visit.desk.settings.local:
         do = "Serve everybody with guerdon serve --host"
         raise NotFoundError("a host that people sign in to", "this one is for this machine only", do)
@@ -22,13 +23,13 @@ def _host_mode(visit: Visit) -> None:
 
 def sign_in_form(visit: Visit) -> Any:
     """Name and password."""
-    _host_mode(visit)
+    host_mode(visit)
     return visit.page("sign_in.html.jinja", title="Sign in", error=None, to=_back(visit.query.get("to", "")))
 
 
 def sign_in(visit: Visit) -> Any:
     """A session, if they belong together. The token is new, whatever the visitor had before."""
-    _host_mode(visit)
+    host_mode(visit)
     to = _back(visit.text("to", 500))
     try:
         if not visit.desk.sign_ins.take(address_of(visit.request.scope)):
@@ -54,7 +55,7 @@ def _back(path: str) -> str:
 
 def sign_out(visit: Visit) -> Any:
     """End the session, here and for whoever copied its cookie."""
-    _host_mode(visit)
+    host_mode(visit)
     visit.desk.host.people.sign_out(visit.session)
     response = visit.go("/sign-in", "signed-out")
     response.delete_cookie(visit.desk.cookie("session"), path="/")
@@ -63,13 +64,13 @@ def sign_out(visit: Visit) -> Any:
 
 def invitation_form(visit: Visit) -> Any:
     """Where an invitation is taken. Its token comes behind the #, which browsers keep to themselves."""
-    _host_mode(visit)
+    host_mode(visit)
     return visit.page("invitation.html.jinja", title="Take your invitation", error=None)
 
 
 def accept(visit: Visit) -> Any:
     """The person comes into being and is signed in."""
-    _host_mode(visit)
+    host_mode(visit)
     name, password = visit.text("name"), visit.form.get("password", "")
     people = visit.desk.host.people
     try:
@@ -86,10 +87,11 @@ def accept(visit: Visit) -> Any:
 
 def everybody(visit: Visit) -> Any:
     """Who takes part, and an invitation for one more."""
-    return _people(visit)
+    return people_page(visit)
 
 
-def _people(visit: Visit, token: str = "", error: GuerdonError | None = None) -> Any:
+def people_page(visit: Visit, token: str = "", error: GuerdonError | None = None) -> Any:
+    """The page of all people, with an invitation or with what was wrong."""
     found = visit.desk.host.people.list(visit.actor)
     link = f"{visit.base}/invitation#{token}" if token else ""
     return visit.page(
@@ -104,8 +106,8 @@ def invite(visit: Visit) -> Any:
         token = visit.desk.host.people.invite(visit.actor, visit.text("role"), visit.text("team", 60))
     except GuerdonError as error:
         ensure(visit.actor, Action.SEE_PEOPLE)
-        return _people(visit, error=error)
-    return _people(visit, token)
+        return people_page(visit, error=error)
+    return people_page(visit, token)
 
 
 def disable(visit: Visit) -> Any:
@@ -121,7 +123,7 @@ def account(visit: Visit) -> Any:
 
 
 def _account(visit: Visit, token: str = "", error: GuerdonError | None = None) -> Any:
-    _host_mode(visit)
+    host_mode(visit)
     if not visit.actor.person:
         raise NotAllowedError("somebody who has signed in", "you have not", "Sign in")
     me = visit.desk.host.people.get(visit.actor.person)
@@ -134,7 +136,7 @@ def _account(visit: Visit, token: str = "", error: GuerdonError | None = None) -
 
 def new_token(visit: Visit) -> Any:
     """A token for programs, shown once on the page that answers."""
-    _host_mode(visit)
+    host_mode(visit)
     chosen = [scope for scope in SCOPES if visit.form.get(f"scope-{scope}") == "yes"]
     days = visit.text("days", 5)
     try:
@@ -148,7 +150,7 @@ def new_token(visit: Visit) -> Any:
 
 def revoke(visit: Visit) -> Any:
     """Make a token worthless."""
-    _host_mode(visit)
+    host_mode(visit)
     visit.desk.host.people.revoke_api_token(visit.actor, visit.path["id"])
     return visit.go("/account", "revoked")
 

@@ -55,9 +55,20 @@ def make_app(host: Host, settings: Settings | None = None) -> Guard:
 
 def pages() -> list[Page]:
     """All pages."""
-    from guerdon.web import accounts, compare, contests, manual, organising, queue, records, submissions, systems
+    from guerdon.web import (
+        accounts,
+        compare,
+        contests,
+        leaving,
+        manual,
+        organising,
+        queue,
+        records,
+        submissions,
+        systems,
+    )
 
-    parts = (contests, organising, submissions, queue, compare, records, systems, accounts, manual)
+    parts = (contests, organising, submissions, queue, compare, records, systems, accounts, leaving, manual)
     return [page for part in parts for page in part.PAGES]
 
 

@@ -38,6 +38,7 @@ SAID = {
     "revoked": "The token is worth nothing from now on.",
     "disabled": "Shut out. What they have done stays.",
     "enabled": "Let in again.",
+    "forgotten": "Forgotten. The log keeps that it was done.",
     "undone": "Undone.",
     "project": "The project is open.",
     "added": "The items are added.",
