@@ -12,6 +12,7 @@ from guerdon.core.errors import ConfigError
 from guerdon.core.task import Answer, Case
 from guerdon.systems.algonauts.challenge import Algonauts, Packed, packed, parts_of, small
 from guerdon.systems.algonauts.judge import Truth, expected, judge, score_part, write_report
+from guerdon.systems.algonauts.page import write_page
 from guerdon.systems.algonauts.submission import Submission, problem, write
 from guerdon.testing.challenge import ChallengeContract
 
@@ -66,6 +67,10 @@ def test_an_empty_region_is_unknown_and_never_zero(tmp_path):
     assert "subj02_rh_RSC: nan" in (tmp_path / "scores_by_subject_and_roi.txt").read_text()
     assert ",RSC,0,,,," in (tmp_path / "scores.csv").read_text()
     assert "RSC" not in parts_of(report)
+    page = write_page(report, tmp_path / "scores.html", "An entry").read_text("utf-8")
+    assert "and so unknown: RSC" in page
+    assert f"Mean score {report.whole.mean:.2f} over 80 vertices" in page
+    assert page.count("<circle") == 3 + 4  # the whole, two regions, and each hemisphere of each subject
 
 
 def test_constant_predictions_count_as_zero_and_are_said():

@@ -26,6 +26,7 @@ from guerdon.systems.algonauts.encode import Encoder
 from guerdon.systems.algonauts.features import named
 from guerdon.systems.algonauts.judge import Report, judge, truths_of, write_report
 from guerdon.systems.algonauts.layout import HEMISPHERES, Hemisphere, read_table, subjects
+from guerdon.systems.algonauts.page import write_page
 from guerdon.systems.algonauts.prepare import WITHHELD, Recording, prepare
 from guerdon.systems.algonauts.submission import Submission, problem, shapes_of, write
 
@@ -90,6 +91,8 @@ def _score(options: argparse.Namespace) -> None:
     report = judge(truths_of(found), predicted)
     if options.out is not None:
         write_report(report, options.out)
+        page = write_page(report, options.out / "scores.html", f"Algonauts: {options.submission.name}")
+        _say(f"a page of it, and tables beside: {page}")
     for text in report.warnings():
         _say(text)
     print(json.dumps(_plain(report), indent=1) if options.json else _table(report))
