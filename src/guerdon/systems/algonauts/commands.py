@@ -174,6 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        raise SystemExit(0) from None
     except OSError as error:
         said = f"{Path(str(error.filename)).name}: {error.strerror}" if error.filename else str(error)
         print(ConfigError("files that can be read and written", said, "Check the paths"), file=sys.stderr)

@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        return 0
     except OSError as error:
         said = f"{Path(str(error.filename)).name}: {error.strerror}" if error.filename else str(error)
         return _failed(ConfigError("files that can be read and written", said, "Check the paths"))
