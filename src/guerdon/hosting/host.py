@@ -17,6 +17,7 @@ from guerdon.hosting.log import Deed, Log
 from guerdon.hosting.people import People
 from guerdon.hosting.queue import Queue
 from guerdon.hosting.records import Records
+from guerdon.hosting.renewal import Renewal
 from guerdon.hosting.scores import Scores
 from guerdon.hosting.store import Store
 from guerdon.hosting.submissions import Submissions
@@ -29,6 +30,7 @@ class Host:
 
     Attributes:
         people: who takes part.
+        renewal: new passwords.
         contests: what is hosted.
         submissions: what was handed in.
         queue: what is to be judged.
@@ -46,6 +48,7 @@ class Host:
         self.ledger = ledger
         self.store = Store(ledger, clock)
         self.people = People(self.store)
+        self.renewal = Renewal(self.store, self.people)
         self.contests = Contests(self.store)
         self._scores = Scores(self.store)
         self._records = Records(self.store, self.contests, self._scores)

@@ -90,13 +90,12 @@ def everybody(visit: Visit) -> Any:
     return people_page(visit)
 
 
-def people_page(visit: Visit, token: str = "", error: GuerdonError | None = None) -> Any:
-    """The page of all people, with an invitation or with what was wrong."""
+def people_page(visit: Visit, link: str = "", error: GuerdonError | None = None, whose: str = "") -> Any:
+    """The page of all people, with an invitation, a link to another password for somebody, or with what was wrong."""
     found = visit.desk.host.people.list(visit.actor)
-    link = f"{visit.base}/invitation#{token}" if token else ""
     return visit.page(
         "people.html.jinja", status_of(error) if error else 200, title="People", people=found, link=link,
-        roles=ROLES, error=error,
+        whose=whose, roles=ROLES, error=error,
     )  # fmt: skip
 
 
@@ -107,7 +106,7 @@ def invite(visit: Visit) -> Any:
     except GuerdonError as error:
         ensure(visit.actor, Action.SEE_PEOPLE)
         return people_page(visit, error=error)
-    return people_page(visit, token)
+    return people_page(visit, f"{visit.base}/invitation#{token}")
 
 
 def disable(visit: Visit) -> Any:
@@ -119,10 +118,11 @@ def disable(visit: Visit) -> Any:
 
 def account(visit: Visit) -> Any:
     """The visitor's own tokens."""
-    return _account(visit)
+    return account_page(visit)
 
 
-def _account(visit: Visit, token: str = "", error: GuerdonError | None = None) -> Any:
+def account_page(visit: Visit, token: str = "", error: GuerdonError | None = None) -> Any:
+    """The visitor's own page, with a new token or with what was wrong."""
     host_mode(visit)
     if not visit.actor.person:
         raise NotAllowedError("somebody who has signed in", "you have not", "Sign in")
@@ -144,8 +144,8 @@ def new_token(visit: Visit) -> Any:
             visit.actor, visit.text("label"), chosen, float(days) if days.isascii() and days.isdigit() else 90.0
         )
     except GuerdonError as error:
-        return _account(visit, error=error)
-    return _account(visit, token)
+        return account_page(visit, error=error)
+    return account_page(visit, token)
 
 
 def revoke(visit: Visit) -> Any:

@@ -64,11 +64,12 @@ def pages() -> list[Page]:
         organising,
         queue,
         records,
+        renewing,
         submissions,
         systems,
     )
 
-    parts = (contests, organising, submissions, queue, compare, records, systems, accounts, leaving, manual)
+    parts = (contests, organising, submissions, queue, compare, records, systems, accounts, renewing, leaving, manual)
     return [page for part in parts for page in part.PAGES]
 
 

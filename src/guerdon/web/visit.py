@@ -35,6 +35,7 @@ SAID = {
     "revealed": "Closed, and the scores are shown.",
     "signed-in": "You are signed in.",
     "signed-out": "You are signed out.",
+    "renewed": "The new password is the one that counts. Other sessions are ended.",
     "revoked": "The token is worth nothing from now on.",
     "disabled": "Shut out. What they have done stays.",
     "enabled": "Let in again.",
