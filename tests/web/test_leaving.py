@@ -35,6 +35,9 @@ def test_somebody_takes_their_data_and_is_forgotten(host: Host, settings: Settin
     theirs = root.post(f"/people/{me.person}/data", at="/people")
     assert len(taken(theirs.content)["submissions"]) == 1  # type: ignore[arg-type]
     assert [deed.action for deed in host.log(ADMIN)][:1] == ["take data"]
+    assert bea.get(f"/people/{me.person}").status_code == 403
+    assert "Quillfeather" in root.get(f"/people/{me.person}").text
+    assert root.get("/people/nobody").status_code == 404
     for path in ("data", "forget"):
         answer = bea.post(f"/people/{me.person}/{path}", {"sure": "yes"}, at="/account")
         assert answer.status_code == 403

@@ -1,4 +1,4 @@
-"""What is kept of a person, to take along; and forgetting them. For organisers; a person's own data also for them."""
+"""One person: what is kept of them to take along, and forgetting them. For organisers; own data also for oneself."""
 
 from __future__ import annotations
 
@@ -8,9 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from guerdon.core.errors import GuerdonError
-from guerdon.hosting import HostingError
-from guerdon.web.accounts import host_mode, people_page
-from guerdon.web.visit import Page, Visit
+from guerdon.hosting import Action, HostingError
+from guerdon.hosting.may import ensure
+from guerdon.web.accounts import host_mode
+from guerdon.web.visit import Page, Visit, status_of
+
+
+def person(visit: Visit) -> Any:
+    """A person, for organisers."""
+    return _person(visit)
+
+
+def _person(visit: Visit, error: GuerdonError | None = None) -> Any:
+    found = visit.desk.host.people.get(visit.path["id"])
+    ensure(visit.actor, Action.FORGET, found)
+    return visit.page(
+        "person.html.jinja", status_of(error) if error else 200, title=found.name, person=found, error=error
+    )  # fmt: skip
 
 
 def own_data(visit: Visit) -> Any:
@@ -46,12 +60,13 @@ def forget(visit: Visit) -> Any:
             raise HostingError("a tick at “for good”", "there is none", "Tick it if you are sure")
         visit.desk.host.forgetting.forget(visit.actor, visit.path["id"], with_submissions=everything)
     except GuerdonError as error:
-        return people_page(visit, error=error)
+        return _person(visit, error)
     return visit.go("/people", "forgotten")
 
 
 PAGES = [
     Page("/account/data", post=own_data),
+    Page("/people/{id}", get=person),
     Page("/people/{id}/data", post=data),
     Page("/people/{id}/forget", post=forget),
 ]
