@@ -103,3 +103,16 @@ def test_many_results_are_read_into_columns() -> None:
     rows = [{**GOOD, "image_id": int(i), "score": float(s)} for i, s in zip(rng.choice([3, 7], 5000), rng.random(5000))]
     made = read_results(json.dumps(rows).encode(), labels())
     assert made.score.tolist() == [row["score"] for row in rows]
+
+
+def test_letters_that_are_none_are_named_with_their_place() -> None:
+    with pytest.raises(FileProblemError, match=r"no UTF-8, line 16, column 14"):
+        read_labels(json.dumps(LABELS, indent=1).encode().replace(b'"cup"', b'"c\xffp"', 1))
+
+
+def test_strange_letters_and_numbers_where_nobody_reads_hide_nothing() -> None:
+    rows = json.dumps([GOOD, GOOD]).encode()
+    for strange in (b'"x": "\xff"', b'"x": ' + b"9" * 5000):
+        assert len(read_results(rows.replace(b"{", b"{" + strange + b", ", 1), labels())) == 2
+        with pytest.raises(FileProblemError, match="twice"):
+            read_results(rows.replace(b"{", b"{" + strange + b', "score": 1, ', 1), labels())

@@ -299,7 +299,7 @@ def _parquet_rows(path: Path) -> Iterator[Any]:
         with arrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=4096):
                 yield from batch.to_pylist()
-    except (OSError, arrow.ArrowException) as error:
+    except (OSError, ValueError, OverflowError, arrow.ArrowException) as error:  # texts that are none among them
         raise ConfigError("a readable parquet file", f"{path.name}: {str(error)[:120]}", "Write it again") from None
 
 

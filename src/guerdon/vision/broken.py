@@ -49,8 +49,8 @@ def twice(data: bytes, fields: Sequence[str], count: int) -> tuple[int, str] | N
     if all(data.count(b'"%s"' % field.encode()) == count for field in fields):
         return None
     try:
-        rows = json.loads(data, object_pairs_hook=_Pairs)
-    except RecursionError:  # nested deeper than this reader goes, in a field that nobody reads
+        rows = json.loads(data.decode("utf-8", "replace"), object_pairs_hook=_Pairs, parse_int=str)
+    except (RecursionError, ValueError):  # strange to this reader, in a field that nobody reads
         return None
     for k, row in enumerate(rows):
         names = [name for name, _ in row]

@@ -240,12 +240,21 @@ def _decoded(source: Path | bytes, shape: Any) -> Any:
         return msgspec.json.decode(data, type=shape)
     except msgspec.ValidationError as error:
         raise _located(str(error)) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        said, other = place_of(data, str(error)), other_encoding(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        said, other = place_of(data, _letters(data) or str(error)), other_encoding(data)
         if other:
             expected = "a JSON file in UTF-8, without a byte order mark"
             raise FileProblemError(expected, f"got {other}", "Save it as such") from None
         raise FileProblemError("a JSON file", said, "Write it as JSON, without NaN") from None
+
+
+def _letters(data: bytes) -> str:
+    """Which byte is no text, in a decoder's words; "" if all are."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"no UTF-8 (byte {error.start})"
+    return ""
 
 
 def _located(said: str) -> FileProblemError:
