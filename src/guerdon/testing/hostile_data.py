@@ -126,6 +126,8 @@ TABLES = [
     FileRow(id="G8t", title="encrypted", kind="parquet", make=lambda: b"PARE" + parquet()[4:-4] + b"PARE",
             says=("parquet",)),
     FileRow(id="G8u", title="its name alone", kind="parquet", make=lambda: b"PAR1PAR1", says=("parquet",)),
+    FileRow(id="G8w", title="letters that are none", kind="parquet",
+            make=lambda: parquet().replace(b"mmmm-middle", b"\x80\xffmm-middle", 1), says=("parquet", "utf-8")),
     FileRow(id="G8v", title="no parquet at all", kind="parquet", make=lambda: b'{"prompt": "x"}', says=("parquet",)),
 ]  # fmt: skip
 ROWS: list[FileRow] = [*DETECTIONS, *TABLES]
