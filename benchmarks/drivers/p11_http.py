@@ -13,19 +13,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.meter import tree_seconds as tree_seconds
 
 HEAD_END = b"\r\n\r\n"
+IDLE_S = 3.0
 
 
 class Client:
     """One connection that is kept."""
 
     def __init__(self, port):
-        self.port = port
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=300)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._left = b""
+        self.port, self._used = port, 0.0
+
+    def _connect(self):
+        """Anew after a pause, since servers hang up on connections that nobody uses."""
+        if time.monotonic() - self._used > IDLE_S:
+            self._socket = socket.create_connection(("127.0.0.1", self.port), timeout=300)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._left = b""
+        self._used = time.monotonic()
 
     def ask(self, path, body=None):
         """The status and body of an answer with a length or in chunks."""
+        self._connect()
         self._socket.sendall(request(self.port, path, body))
         while HEAD_END not in self._left:
             self._more()
