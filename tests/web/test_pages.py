@@ -432,3 +432,15 @@ def test_an_organiser_s_entries_are_marked_as_baselines_for_everybody_else(host:
     entered(host, ada, "open", 0.5, 0.5, 0.5)
     rows = main_of(bea.get("/challenges/numbers?phase=open")).split("<tr")[2:]
     assert ["baseline" in row for row in rows] == [False, True]
+
+
+def test_a_team_sees_which_of_its_submissions_count_in_the_end(host: Host, settings: Settings) -> None:
+    contest(host, *phases())
+    ada = signed_in(host, settings, "Ada")
+    actor = host.people.actor_of(ada.http.cookies["__Host-guerdon-session"])
+    assert actor
+    item = entered(host, actor, "final", 0.1, 0.2, 0.3)
+    assert "the newest, as you chose none" in main_of(ada.get("/challenges/numbers?phase=final"))
+    ada.post(f"/submissions/{item.id}/final", {"chosen": "yes"}, at=f"/submissions/{item.id}")
+    assert "the one you chose" in main_of(ada.get("/challenges/numbers?phase=final"))
+    assert "yours that count" not in main_of(ada.get("/challenges/numbers?phase=open"))

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from guerdon.core.challenge import Landmark
+from guerdon.core.challenge import Landmark, Visibility
 from guerdon.core.errors import ConfigError
-from guerdon.hosting import Action, Board, BoardRow, Contest, LimitsLeft, NotAllowedError, Phase, may
+from guerdon.hosting import Action, Board, BoardRow, Contest, LimitsLeft, NotAllowedError, Phase, Role, may
 from guerdon.web import posing
 from guerdon.web.drawing import Strip
 from guerdon.web.visit import Page, Visit
@@ -53,7 +53,7 @@ def challenge(visit: Visit) -> Any:
         measure=measure, parts=names, published=published(visit, contest, phase),
         baselines=visit.desk.host.people.baseline_teams() if shown else frozenset(),
         left=left(visit, contest, phase) if may(visit.actor, Action.SUBMIT, phase) else None,
-        standing=standing, broken=broken(visit, contest, phase),
+        chosen=chosen(visit, contest, phase), standing=standing, broken=broken(visit, contest, phase),
         organises=may(visit.actor, Action.RUN_CONTEST, contest),
     )  # fmt: skip
 
@@ -106,6 +106,13 @@ def standing(phase: Phase) -> str:
     if phase.closed:
         return "closed"
     return "not open yet" if phase.opens is not None and time.time() < phase.opens else "open"
+
+
+def chosen(visit: Visit, contest: Contest, phase: Phase) -> int | None:
+    """How many submissions to a sealed phase the visitor's team has chosen to count; `None` where it chooses none."""
+    if phase.visibility is not Visibility.SEALED or visit.actor.role is not Role.ENTRANT:
+        return None
+    return sum(item.final for item in visit.desk.host.submissions.list_for(visit.actor, contest.slug, phase.name))
 
 
 def left(visit: Visit, contest: Contest, phase: Phase) -> LimitsLeft:
