@@ -81,6 +81,7 @@ def test_the_board_that_is_written_straight_into_tables_is_the_one_that_was_mean
         assert (shown.count, shown.judged) == (TEAMS, TEAMS * each)
 
 
+@pytest.mark.slow  # three servers are started
 def test_boards_are_measured_without_the_peers():
     pytest.importorskip("fastapi")
     pytest.importorskip("uvicorn")
