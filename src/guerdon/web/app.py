@@ -59,6 +59,7 @@ def pages() -> list[Page]:
         accounts,
         compare,
         contests,
+        importing,
         leaving,
         manual,
         organising,
@@ -69,7 +70,20 @@ def pages() -> list[Page]:
         systems,
     )
 
-    parts = (contests, organising, submissions, queue, compare, records, systems, accounts, renewing, leaving, manual)
+    parts = (
+        importing,
+        contests,
+        organising,
+        submissions,
+        queue,
+        compare,
+        records,
+        systems,
+        accounts,
+        renewing,
+        leaving,
+        manual,
+    )
     return [page for part in parts for page in part.PAGES]
 
 

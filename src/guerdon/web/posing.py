@@ -13,6 +13,9 @@ from guerdon.hosting.may import ensure
 from guerdon.web import given, phasing
 from guerdon.web.visit import Visit, status_of
 
+OURS = ("new", "import")
+"""Names of pages beside those of challenges."""
+
 
 def most(visit: Visit) -> int:
     """As much as an organiser may send."""
@@ -63,9 +66,7 @@ def create(visit: Visit) -> Any:
 
 
 def _created(visit: Visit, ref: str) -> str:
-    slug = visit.text("slug", 60)
-    if slug == "new":
-        raise HostingError("another name", "new is an address of ours", "Choose another")
+    slug = free(visit.text("slug", 60))
     place = _place(visit, ref)
     fields = given.fields(visit, challenge_class(place))
     phases = phasing.phases(visit, challenge_of(place, fields).splits)
@@ -74,6 +75,17 @@ def _created(visit: Visit, ref: str) -> str:
         public=visit.form.get("public") == "yes",
     )  # fmt: skip
     return made.slug
+
+
+def free(slug: str) -> str:
+    """A challenge's name in addresses, if it is not that of a page.
+
+    Raises:
+        HostingError: it is.
+    """
+    if slug in OURS:
+        raise HostingError("another name", f"{slug} is an address of ours", "Choose another")
+    return slug
 
 
 def _place(visit: Visit, ref: str) -> str:
