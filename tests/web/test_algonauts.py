@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("fastapi")
+pytest.importorskip("markdown_it")
+pytest.importorskip("nh3")
 pytest.importorskip("PIL")
 from web_helpers import Browser, main_of
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("fastapi")
+pytest.importorskip("markdown_it")
+pytest.importorskip("nh3")
 pytest.importorskip("yaml")
 sys.path.insert(0, str(Path(__file__).parent.parent / "interop" / "contests"))
 import contest_fixtures as foreign

@@ -5,6 +5,8 @@ import re
 import pytest
 
 pytest.importorskip("fastapi")
+pytest.importorskip("markdown_it")
+pytest.importorskip("nh3")
 from hosting_helpers import PASSWORD, person
 from web_helpers import Browser, main_of, signed_in
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 pytest.importorskip("fastapi")
+pytest.importorskip("markdown_it")
+pytest.importorskip("nh3")
 pytest.importorskip("trl", reason='needs pip install "guerdon[trl]"')
 from web_helpers import Browser
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 pytest.importorskip("fastapi")
+pytest.importorskip("markdown_it")
+pytest.importorskip("nh3")
 pytest.importorskip("playwright")
 from v3det_files import labels, results, tree
 from walk_helpers import COMMAND, Server, free_port, hand_in, take, watch
