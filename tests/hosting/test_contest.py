@@ -249,6 +249,8 @@ def test_contests_that_cannot_be(host: Host) -> None:
         contest(host, Phase("x", "final", visibility=Visibility.OPEN))
     with pytest.raises(HostingError, match="opens before it closes"):
         contest(host, Phase("x", "open", opens=2.0, closes=1.0))
+    with pytest.raises(HostingError, match="times in unix seconds"):
+        contest(host, Phase("x", "open", closes=float("nan")))
     with pytest.raises(HostingError, match="a slug"):
         contest(host, slug="../etc")
     contest(host)

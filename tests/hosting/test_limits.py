@@ -1,6 +1,7 @@
 """Fifty submissions at the same moment: the limit is met exactly."""
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from hosting_helpers import ADMIN, Clock, contest, guess, judged, person
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from guerdon.core.errors import ConfigError
 from guerdon.hosting import Actor, Host, HostingError, LimitError, Limits, LimitsLeft, NotAllowedError, Phase, Role
 
 RACER = """
@@ -194,3 +196,18 @@ def test_limits_and_times_that_change_hold_at_once(host: Host, clock: Clock) -> 
 def test_what_is_left_has_a_smallest_part() -> None:
     assert LimitsLeft(3, 2, None, 4, 0, 0.0, 0.0).now == 2
     assert LimitsLeft(None, None, None, None, 9, 0.0, 0.0).now is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("per_day", 0), ("per_month", -1), ("total", math.nan), ("concurrent", math.inf), ("memory_mb", 0), ("size", 0),
+     ("size", None), ("seconds", None), ("seconds", 0.0), ("seconds", math.inf), ("finals", -1), ("finals", None)],
+)  # fmt: skip
+def test_limits_that_are_none(host: Host, name: str, value: float | None) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is at least"):
+        Limits(**{name: value})  # type: ignore[arg-type]
+    if not host.contests.list(ADMIN):
+        contest(host, Phase("open", "open"))
+    with pytest.raises(ConfigError, match=f"{name} is at least"):
+        host.contests.change_phase(ADMIN, "numbers", "open", limits={name: value})
+    assert host.contests.find("numbers").phases[0].limits == Limits()

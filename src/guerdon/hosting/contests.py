@@ -84,15 +84,7 @@ class Contests:
             raise HostingError("a slug of a-z, 0-9 and -, at most 40", f"got {slug!r:.60}", "Try my-contest")
         found, own = reference(ref, fields or {})
         challenge = ref if isinstance(ref, Challenge) else challenge_of(found, own)
-        given = phases or [Phase(split, split) for split in challenge.splits]
-        made = [_checked(phase, challenge, place) for place, phase in enumerate(given)]
-        if len({phase.name for phase in made}) < len(made):
-            raise HostingError("phases with names of their own", "two have the same", "Rename one")
-        posed = {split: Posed(challenge, split) for split in {phase.split: None for phase in made}}
-        for each in posed.values():
-            each.ready()
-        for phase in made:
-            _check_bounded(phase, posed[phase.split])
+        made, posed = _laid_out(challenge, phases)
         rows = [self._run_row(challenge, slug, phase, posed[phase.split]) for phase in made]
 
         def work(to: Writer) -> None:
@@ -303,6 +295,20 @@ class Contests:
         )
 
 
+def _laid_out(challenge: Challenge, phases: Sequence[Phase]) -> tuple[list[Phase], dict[str, Posed]]:
+    """The phases with all that was left open filled in, and their splits, whose keys were seen to be there."""
+    given = phases or [Phase(split, split) for split in challenge.splits]
+    made = [_checked(phase, challenge, place) for place, phase in enumerate(given)]
+    if len({phase.name for phase in made}) < len(made):
+        raise HostingError("phases with names of their own", "two have the same", "Rename one")
+    posed = {split: Posed(challenge, split) for split in dict.fromkeys(phase.split for phase in made)}
+    for each in posed.values():
+        each.ready()
+    for phase in made:
+        _check_bounded(phase, posed[phase.split])
+    return made, posed
+
+
 def _seen_by(actor: Actor, contest: Contest) -> Contest:
     """Where a challenge lies on the host is for organisers."""
     return contest if may(actor, Action.RUN_CONTEST, contest) else replace(contest, ref="")
@@ -311,8 +317,14 @@ def _seen_by(actor: Actor, contest: Contest) -> Contest:
 def _check_times(phase: Phase, opens: float | None, closes: float | None) -> None:
     if phase.revealed:
         raise HostingError("a phase whose scores are not shown", f"{phase.name} is revealed", "Open another phase")
+    _check_order(phase.name, opens, closes)
+
+
+def _check_order(phase: str, opens: float | None, closes: float | None) -> None:
+    if not all(math.isfinite(each) for each in (opens, closes) if each is not None):
+        raise HostingError("times in unix seconds, or None", f"{phase} has {opens} and {closes}", "Correct its times")
     if opens is not None and closes is not None and closes <= opens:
-        raise HostingError("a phase that opens before it closes", f"{phase.name} would not", "Correct its times")
+        raise HostingError("a phase that opens before it closes", f"{phase} would not", "Correct its times")
 
 
 def _limited(limits: Limits, given: Mapping[str, float | None]) -> Limits:
@@ -361,8 +373,7 @@ def _checked(phase: Phase, challenge: Challenge, place: int) -> Phase:
     if _OPENNESS.index(visibility) > _OPENNESS.index(allowed):
         got = f"phase {phase.name} would be {visibility.value}, split {split} is {allowed.value}"
         raise HostingError("a phase that tells no more than its split", got, "Choose another split or visibility")
-    if phase.opens is not None and phase.closes is not None and phase.closes <= phase.opens:
-        raise HostingError("a phase that opens before it closes", f"{phase.name} does not", "Correct its times")
+    _check_order(phase.name, phase.opens, phase.closes)
     if not 0 < len(phase.name) <= 60 or not phase.name.isprintable():
         raise HostingError("a phase's name of 1 to 60 printable characters", f"got {len(phase.name)}", "Shorten it")
     step = _step(challenge) if phase.step is None else phase.step

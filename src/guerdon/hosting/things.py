@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -101,10 +102,14 @@ class Limits:
     memory_mb: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("per_day", "per_month", "total", "concurrent"):
+        for name in ("per_day", "per_month", "total", "concurrent", "memory_mb"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if value is not None and not 1 <= value < math.inf:
                 raise ConfigError(f"{name} is at least 1, or None", f"got {value}", "Close the phase to stop it")
+        for name, least in (("size", 1), ("finals", 0), ("seconds", 0.001)):
+            value = getattr(self, name)
+            if value is None or not least <= value < math.inf:
+                raise ConfigError(f"{name} is at least {least}", f"got {value}", "Say how much is allowed")
 
 
 @dataclass(frozen=True, slots=True)
