@@ -45,3 +45,9 @@ def browser() -> Iterator[Any]:
         made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield made
         made.close()
+
+
+@pytest.fixture(autouse=True)
+def patient_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of runs wait for what they show, however slow the machine is."""
+    monkeypatch.setattr("guerdon.web.readings.PATIENCE_S", 60.0)

@@ -95,6 +95,19 @@ def test_a_page_does_not_wait_for_a_long_reading_and_is_told_when_it_is_there() 
     assert readings.get(KEY, 1, lambda: None) == (True, 1)
 
 
+def test_a_page_with_something_to_show_does_not_wait_for_a_reading_that_takes_long() -> None:
+    clock, go = Clock(), threading.Event()
+    readings = Readings(patience=60.0, clock=clock)
+
+    def long() -> str:
+        clock.now += 100.0
+        return "old"
+
+    assert readings.get(KEY, 1, long) == ("old", 1)
+    assert readings.get(KEY, 2, lambda: go.wait(60)) == ("old", 1)
+    go.set()
+
+
 def test_what_cannot_be_read_says_so_each_time_and_is_tried_again() -> None:
     readings = Readings(patience=60.0)
 

@@ -14,6 +14,8 @@ from typing import Any
 
 Key = tuple[str, bool]
 """A run's id, and whether its hidden scores are shown."""
+PATIENCE_S = 0.5
+"""So long a page waits for what it shows; after that it says that it goes on by itself."""
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Reading:
         version: how often it was read; 0 before the first time.
         value: what came of it.
         mark: the state of what it was read from.
+        took: seconds that the last reading took.
         next: when it may be read again, by the clock of the readings.
         job: set when the reading that is under way has ended; `None` when none is.
         error: why the last one failed.
@@ -32,6 +35,7 @@ class Reading:
     version: int = 0
     value: Any = None
     mark: Hashable = None
+    took: float = 0.0
     next: float = 0.0
     job: threading.Event | None = None
     error: Exception | None = None
@@ -43,14 +47,20 @@ class Readings:
     Args:
         share: of the time that may be spent on reading again what has been read.
         most: how many are kept.
-        patience: seconds that a page waits for a reading.
+        patience: seconds that a page waits for a reading, if it is the first or may be expected to end by then;
+            `PATIENCE_S` by default.
         clock: seconds.
     """
 
     def __init__(
-        self, share: float = 0.1, most: int = 16, patience: float = 0.5, clock: Callable[[], float] = time.monotonic
+        self,
+        share: float = 0.1,
+        most: int = 16,
+        patience: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._share, self._most, self._patience, self._clock = share, most, patience, clock
+        self._share, self._most, self._clock = share, most, clock
+        self._patience = PATIENCE_S if patience is None else patience
         self._kept: OrderedDict[Key, Reading] = OrderedDict()
         self._next = 0.0
         self._guard, self._turn = threading.Lock(), threading.Lock()
@@ -72,7 +82,7 @@ class Readings:
             if found.job is None and self._due(found, mark):
                 found.job = threading.Event()
                 threading.Thread(target=self._read, args=(found, found.job, mark, read), daemon=True).start()
-            job = found.job
+            job = found.job if not found.version or found.took < self._patience else None
             self._let_go()
         if job is not None:
             job.wait(self._patience)
@@ -103,9 +113,9 @@ class Readings:
                 error = caught
             now = self._clock()
         with self._guard:
-            reading.error, reading.job = error, None
+            reading.error, reading.job, reading.took = error, None, now - began
             if reading.version:  # the first time takes longer than the next: modules are imported
-                reading.next = self._next = now + (now - began) * (1 / self._share - 1)
+                reading.next = self._next = now + reading.took * (1 / self._share - 1)
             if error is None:
                 reading.value, reading.mark, reading.version = value, mark, reading.version + 1
         job.set()
