@@ -36,7 +36,9 @@ def test_by_a_link_which_works_once(host: Host, settings: Settings) -> None:
     actor = host.people.actor_of(ada.http.cookies["__Host-guerdon-session"])
     assert actor
     program = host.people.new_api_token(actor, "laptop")
-    page = main_of(root.post(f"/people/{actor.person}/password", at="/people"))
+    at = f"/people/{actor.person}"
+    assert f'action="{at}/password"' in root.get(at).text
+    page = main_of(root.post(f"{at}/password", at=at))
     link = re.search(r"/new-password#(guerdon-reset-[\w-]+)", page)
     assert link
     fresh = Browser(host, settings)
