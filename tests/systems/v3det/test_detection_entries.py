@@ -194,6 +194,20 @@ def test_the_terminal_says_what_is_wrong(contest: Any, capsys: pytest.CaptureFix
     assert "none.json" in capsys.readouterr().err
 
 
+def test_what_takes_long_is_told(contest: Any, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    from guerdon.systems.v3det import command
+
+    asked = ["score", str(contest[1]), "--labels", contest[0].labels, "--resamples", "20"]
+    assert main(asked) == 0
+    assert not capsys.readouterr().err
+    monkeypatch.setattr(command, "LARGE", 10)
+    assert main(asked) == 0
+    said = capsys.readouterr()
+    assert "reading results.zip" in said.err
+    assert "judging 2 detections, with 20 resamples" in said.err
+    assert said.out.splitlines()[1].split()[:2] == ["AP", "100.00"]
+
+
 def test_a_stored_file_has_to_be_there() -> None:
     with pytest.raises(ConfigError, match="is not in it"):
         entries.read_answer(Blob.of(b"x"), LABELS)

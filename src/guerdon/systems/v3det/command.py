@@ -31,6 +31,8 @@ from guerdon.vision.submission import MOST
 KINDS: Mapping[str, type[Pretrained]] = {each.name: each for each in (Detr, OwlViT, GroundingDino)}
 EVERY = 10.0
 """Seconds between two lines of progress."""
+LARGE = 50 << 20
+"""Bytes of a result file that is read for so long that one wants to know."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GuerdonError as error:
         return _failed(error)
     return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _failed(error: GuerdonError) -> int:
@@ -105,8 +111,13 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _judged(results: Path, labels: Labels, options: argparse.Namespace) -> Figures:
+    large = results.stat().st_size > LARGE
+    if large:
+        _say(f"reading {results.name}, {results.stat().st_size / 2**20:,.0f} MiB")
     found = read_entry(results, labels, most=options.most)
     tree = read_tree(options.tree, labels.categories) if options.tree else None
+    if large:
+        _say(f"judging {len(found):,} detections, with {options.resamples:,} resamples of the images")
     return figures(labels, found, tree, resamples=options.resamples, seed=options.seed)
 
 
@@ -172,7 +183,7 @@ def _told(images: Iterator[Any], of: int, before: int) -> Iterator[Any]:
         if now - last > EVERY or done == of:
             last = now
             rate = (done - before) / max(now - started, 1e-9)
-            print(f"{done:,} of {of:,} images, {rate:.3g} a second", file=sys.stderr, flush=True)
+            _say(f"{done:,} of {of:,} images, {rate:.3g} a second")
 
 
 def _load(options: argparse.Namespace) -> None:
