@@ -150,6 +150,10 @@ def test_a_contest_is_exported(guerdon: Any) -> None:
 
 def test_somebody_is_forgotten(guerdon: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     person = running(guerdon)
+    assert [(each["name"], each["id"]) for each in json.loads(guerdon("contest", "people", "--json")[1])] == [
+        ("Ann Onymous", person)
+    ]
+    assert "Ann Onymous" in guerdon("contest", "people")[1]
     code, out, err = guerdon("contest", "data", "ann onymous", "--out", "ann.zip")
     assert (code, "1 submissions" in out) == (0, True), err
     monkeypatch.setattr("typer.confirm", lambda *words, **more: False)

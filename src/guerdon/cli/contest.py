@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from guerdon.cli import contest_admin, out
+from guerdon.cli import out
 from guerdon.cli.common import DEFAULT_LEDGER, DbOption, JsonOption, PhaseOption, SlugArgument, make_app
+from guerdon.cli.contest_admin import change, data, export, forget, log, moment, people
 from guerdon.core.errors import ConfigError, did_you_mean
 
 TIMES = ("opens", "closes")
@@ -25,8 +26,7 @@ def app(name: str, _: list[str]) -> typer.Typer:
     """The command with its subcommands."""
     result = make_app()
     result.callback()(contest)
-    admin = (contest_admin.change, contest_admin.log, contest_admin.export, contest_admin.data, contest_admin.forget)
-    for command in (create, invite, close, reveal, *admin):
+    for command in (create, invite, close, reveal, people, change, log, export, data, forget):
         result.command()(command)
     result.command("list")(list_contests)
     return result
@@ -150,8 +150,8 @@ def _setting(key: str, value: str) -> Any:
         if key in TIMES and value == "none":
             return None
         if key in TIMES or (key == "reveal" and value not in ("manual", "close")):
-            moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            when = datetime.fromisoformat(value)
+            return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
         if key in _WHOLE:
             return None if value == "none" else int(value)
         if key == "visibility" and value not in ("open", "aggregate", "sealed"):
@@ -206,7 +206,7 @@ def show(contests: Any, json: bool) -> None:
         if any(getattr(phase, name) is not None for _, phase in phases):
             columns.append(f"{name} (UTC)")
             for row, (_, phase) in zip(rows, phases, strict=True):
-                row.append(contest_admin.moment(getattr(phase, name), "%Y-%m-%d %H:%M"))
+                row.append(moment(getattr(phase, name), "%Y-%m-%d %H:%M"))
     out.console().print(out.table("", columns, rows))
 
 

@@ -98,6 +98,22 @@ def _words(detail: Any) -> str:
     )
 
 
+def people(db: DbOption = DEFAULT_LEDGER, json: JsonOption = False) -> None:
+    """Who takes part: names, ids, roles, teams."""
+    from guerdon.hosting import Actor, Host
+
+    with Host.open(db, create=False) as host:
+        found = host.people.list(Actor.local())
+    if json:
+        out.say_json([dataclasses.asdict(each) for each in found])
+        return
+    rows = [
+        (each.name, each.id, each.role.value, each.team_name, moment(each.created), "shut out" if each.disabled else "")
+        for each in found
+    ]
+    out.console().print(out.table("", ("name", "id", "role", "team", "since (UTC)", ""), rows))
+
+
 def export(
     slug: SlugArgument,
     out_file: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
