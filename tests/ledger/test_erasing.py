@@ -9,6 +9,7 @@ from guerdon.core.score import Score
 from guerdon.core.task import Answer
 from guerdon.ledger import AttemptRow, Ledger, RunRow, VerdictRow, attempt_id, verdict_id
 from guerdon.ledger.erasing import erase
+from guerdon.ledger.export import export_bundle, import_bundle
 from guerdon.testing.postgres import Server
 
 SECRET = "written-by-somebody-7f3a"
@@ -84,3 +85,17 @@ def test_nothing_is_left_in_the_file(tmp_path: Path) -> None:
         left = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
         assert [name for name, data in left.items() if SECRET.encode() in data] == []
         assert len(ledger.attempts("run")) == 4
+
+
+def test_a_bundle_holds_nothing_of_it_and_is_taken_elsewhere(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "a.db", durable=False) as ledger:
+        filled(ledger)
+        ledger.transaction(lambda to: erase(to, [row.seq for row in ledger.attempts("run")]))
+        export_bundle(ledger, tmp_path / "bundle")
+        made = ledger.attempts("run")
+    written = {path.name: path.read_bytes() for path in (tmp_path / "bundle").rglob("*") if path.is_file()}
+    assert written
+    assert [name for name, data in written.items() if SECRET.encode() in data] == []
+    with Ledger.open(tmp_path / "b.db", durable=False) as other:
+        import_bundle(other, tmp_path / "bundle")
+        assert [(row.id, row.answer.content) for row in other.attempts("run")] == [(row.id, None) for row in made]
