@@ -16,7 +16,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("markdown_it")
 pytest.importorskip("nh3")
 pytest.importorskip("multipart")
-from hosting_helpers import ADMIN, FREE, contest, guess, judged
+from hosting_helpers import ADMIN, FREE, Clock, contest, guess, judged
 from web_helpers import ORIGIN, Browser, raw, signed_in
 
 from guerdon import Score
@@ -255,6 +255,10 @@ def test_what_is_judged_is_cancelled_and_what_is_finished_is_judged_again(hall: 
     assert host.queue.view(ADMIN).queued == 0
 
 
+RANDOM = r"[0-9a-f]{12,}|\d[\d.]* (s|ms|seconds?|min)\b|\d{9,}\.\d+|\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?"
+"""Names that are drawn, and times."""
+
+
 def seen(hall: Hall) -> dict[tuple[str, str], str]:
     """Every page and operation as everybody sees it, without what is random, a time, or drawn by lot."""
     known = {each.id: f"item-{place}" for place, each in enumerate(hall.items)}
@@ -266,7 +270,7 @@ def seen(hall: Hall) -> dict[tuple[str, str], str]:
     def plain(text: str) -> str:
         for name, word in known.items():
             text = text.replace(name, word)
-        return re.sub(r"[0-9a-f]{12,}|\d[\d.]* (s|ms|seconds?)\b|\d{9,}\.\d+", "*", text)
+        return re.sub(RANDOM, "*", text)
 
     found = {}
     for path in sorted(set(hall.addresses("GET"))):
@@ -281,7 +285,7 @@ def test_sealed_scores_that_change_places_change_nothing_anywhere(tmp_path: Path
     """J8: two hosts that differ in nothing but sealed scores cannot be told apart by any page, order or answer."""
     sights = []
     for place, scores in enumerate(((0.2, 0.8), (0.8, 0.2))):
-        with Host.open(tmp_path / f"{place}.db", durable=False) as host:
+        with Host.open(tmp_path / f"{place}.db", durable=False, clock=Clock()) as host:
             hall = Hall(host, settings, ["final"], scores)
             sights.append(seen(hall))
             host.contests.reveal(ADMIN, "numbers")

@@ -103,9 +103,10 @@ def test_a_slow_client_is_let_go(host: Host, kind: str) -> None:
     with served(host) as to:
         first = heads(PATH, "Content-Length: 1000", to=to) if sent is None else sent
         first = first.replace(b"%s", f"{to[0]}:{to[1]}".encode())
+        good = f"GET /api/v1/queue HTTP/1.1\r\nHost: {to[0]}:{to[1]}\r\nConnection: close\r\n\r\n".encode()
+        assert b" 200 " in answered(to, good)  # whatever is opened once is open from here on
         before = descriptors()
         assert says in answered(to, first, drip)
-        good = f"GET /api/v1/queue HTTP/1.1\r\nHost: {to[0]}:{to[1]}\r\nConnection: close\r\n\r\n".encode()
         assert b" 200 " in answered(to, good)
         deadline = time.monotonic() + 30
         while descriptors() > before and time.monotonic() < deadline:
