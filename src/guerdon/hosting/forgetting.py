@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,9 @@ from guerdon.hosting.records import Records
 from guerdon.hosting.store import Store, Writer, pack, unpack
 from guerdon.hosting.things import Actor, Person, Submission
 from guerdon.ledger.erasing import erase
+
+SHORT = 5
+"""Names of so many characters are in many a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +224,13 @@ def _rename_team(to: Writer, team: str, name: str) -> None:
 
 
 def _within(name: str, team: str) -> bool:
-    """Whether a team's name tells a person's."""
-    return unpack(name_key(name)) in unpack(name_key(team))
+    """Whether a team's name tells a person's: a short one as a word of its own, a longer one anywhere.
+
+    >>> _within("Ann", "Ann's friends"), _within("Ann", "Planners"), _within("Quillfeather", "the quillfeathers")
+    (True, False, True)
+    """
+    one, other = unpack(name_key(name)), unpack(name_key(team))
+    return one in other if len(one) > SHORT else bool(re.search(rf"(?<!\w){re.escape(one)}(?!\w)", other))
 
 
 def _compared(to: Writer, blob: Blob) -> bool:
