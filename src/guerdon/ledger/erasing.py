@@ -5,7 +5,7 @@ The rows stay, with their numbers, their verdicts' values and their places, so t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
 
@@ -14,6 +14,7 @@ from guerdon.ledger.codec import blob_of, loads
 from guerdon.ledger.database import execute, query
 
 TABLES = ("attempts", "verdicts")
+PAGE = 20_000
 
 
 def erase(connection: Connection, attempts: Sequence[int]) -> list[Blob]:
@@ -37,7 +38,9 @@ def erase(connection: Connection, attempts: Sequence[int]) -> list[Blob]:
         execute(connection, f"UPDATE verdicts SET score = '{{}}' WHERE attempt = {number}")
     _restore(connection, laws)
     gone = {blob.digest: blob for blob in blobs if blob is not None}
-    return [blob for blob in gone.values() if not _named(connection, blob)]
+    for blob in _named(connection) if gone else ():
+        gone.pop(blob.digest, None)
+    return list(gone.values())
 
 
 def _blob(connection: Connection, seq: int) -> Blob | None:
@@ -45,10 +48,13 @@ def _blob(connection: Connection, seq: int) -> Blob | None:
     return blob_of(loads(rows[0][0])) if rows else None
 
 
-def _named(connection: Connection, blob: Blob) -> bool:
-    """Whether an attempt holds this file, by looking at all."""
-    sql = "SELECT 1 FROM attempts WHERE blob = 1 AND content LIKE ? LIMIT 1"
-    return bool(query(connection, sql, [f"%{blob.digest}%"]))
+def _named(connection: Connection) -> Iterator[Blob]:
+    """The files that attempts hold, a page at a time."""
+    sql = f"SELECT seq, content FROM attempts WHERE seq > ? AND blob = 1 ORDER BY seq LIMIT {PAGE}"
+    last = 0
+    while rows := query(connection, sql, [last]):
+        yield from (blob_of(loads(content)) for _, content in rows)
+        last = rows[-1][0]
 
 
 def _lift(connection: Connection) -> list[str]:
