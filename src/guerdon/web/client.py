@@ -94,9 +94,9 @@ class Client:
             time.sleep(pause)
             pause = min(pause * 1.2, 10.0)
 
-    def board(self, contest: str, phase: str = "") -> dict[str, Any]:
-        """A leaderboard."""
-        return self._ask("GET", f"/contests/{contest}/board", params={"phase": phase})
+    def board(self, contest: str, phase: str = "", first: int = 1, count: int = 1000) -> dict[str, Any]:
+        """A leaderboard: so many rows from one on, at most a thousand at a time."""
+        return self._ask("GET", f"/contests/{contest}/board", params={"phase": phase, "first": first, "count": count})
 
     def _ask(self, method: str, path: str, **given: Any) -> dict[str, Any]:
         import httpx
