@@ -15,11 +15,18 @@ ADMIN = Actor.local()
 
 def furnish(host: Host, texts: Sequence[str]) -> list[str]:
     """Write each text wherever a name, a note, an answer, a fault or a rationale is taken; returns the pages."""
-    pages = ["/challenges", "/queue", "/submissions", "/people", "/systems", "/runs", "/compare", "/challenges/new"]
+    pages = ["/challenges", "/queue", "/submissions", "/people", "/systems", "/runs", "/compare", "/challenges/new",
+             "/challenges/import", "/log", "/api"]  # fmt: skip
     pages += _contest(host, texts)
+    pages += [f"/people/{each.id}" for each in host.people.list(ADMIN)]
     pages += _run(host, texts)
     pages += _project(host, texts)
     return pages
+
+
+def first_of(texts: Sequence[str]) -> str:
+    """The name of the person who came first."""
+    return f"{_printable(texts[0])[:50]} 00"
 
 
 def _printable(text: str) -> str:
@@ -32,7 +39,9 @@ def _contest(host: Host, texts: Sequence[str]) -> list[str]:
     rules = "\n\n".join(f"# {text}\n\n{text}\n\n- {text}\n\n| {text} |\n|---|\n| {text} |" for text in texts)
     host.contests.create(ADMIN, Numbers(), "numbers", texts[0], phases, rules, public=True)
     host.contests.create(ADMIN, OneFile(), "onefile", texts[-1], [Phase("only", "open", limits=FREE)], rules)
-    pages = [f"/challenges/{slug}{rest}" for slug in ("numbers", "onefile") for rest in ("", "/submit", "/alike")]
+    pages = [
+        f"/challenges/{slug}{rest}" for slug in ("numbers", "onefile") for rest in ("", "/submit", "/alike", "/edit")
+    ]
     for place, text in enumerate(texts):
         pages += _entries(host, phases[0].name, text, place)
     last = host.submissions.list_for(ADMIN)[0]
@@ -87,4 +96,4 @@ def _project(host: Host, texts: Sequence[str]) -> list[str]:
         pair = comparisons.next_pair(ADMIN, "chat")
         assert pair is not None
         comparisons.choose(ADMIN, pair.id, "first", pair.version)
-    return ["/compare/chat", "/compare/chat/pairs", "/compare/chat/standing"]
+    return ["/compare/chat", "/compare/chat/pairs", "/compare/chat/standing", "/compare/chat/review"]

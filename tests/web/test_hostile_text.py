@@ -13,12 +13,14 @@ pytest.importorskip("fastapi")
 pytest.importorskip("markdown_it")
 pytest.importorskip("nh3")
 pytest.importorskip("multipart")
-from hostile_scene import furnish
+from hostile_scene import first_of, furnish
 from hosting_helpers import FREE, OneFile, contest
-from web_helpers import Browser
+from web_helpers import ORIGIN, Browser
 
 from guerdon.hosting import Actor, Host, Phase
 from guerdon.testing.hostile_texts import ACTING, ODD, SCRIPTS
+from guerdon.web.app import pages
+from guerdon.web.settings import Settings
 
 ADDRESSES = ("href", "src", "action", "formaction", "xlink:href")
 
@@ -46,16 +48,36 @@ def rules_of(page: str) -> str:
     return "".join(re.findall(r'<div class="prose">.*?</div>', page, flags=re.DOTALL))
 
 
+FOR_SOME = ("/account", "/challenges", "/challenges/numbers", "/challenges/numbers/submit", "/submissions", "/queue")
+"""What the person who wrote it is shown, signed in at a host."""
+
+
 def looked_at(folder: Path, text: str) -> dict[str, str]:
     """All pages of a host in which this was written everywhere; addresses without ids, which are random."""
     with Host.open(folder, durable=False) as host:
-        browser = Browser(host)
-        found = {}
+        browser, found = Browser(host), {}
         for place, path in enumerate(furnish(host, [text])):
             answer = browser.get(path)
             assert answer.status_code == 200, (path, answer.text)
             found[f"{place} {re.sub('[0-9a-f]{12,}', '*', path)}"] = answer.text
+        theirs = Browser(host, Settings(url=ORIGIN))
+        assert theirs.sign_in(first_of([text])).status_code == 303
+        for path in FOR_SOME:
+            answer = theirs.get(path)
+            assert answer.status_code == 200, (path, answer.text)
+            found[f"theirs {path}"] = answer.text
     return found
+
+
+def test_no_page_is_left_out(plain: dict[str, str]) -> None:
+    """Every page is looked at, but for those that show nothing anybody wrote, and files to take away."""
+    seen = {path.partition(" ")[2] for path in plain}
+    patterns = [re.sub(r"{\w+}", "[^/]+", page.path) for page in pages() if page.get]
+    missed = {each for each in patterns if not any(re.fullmatch(each, path) for path in seen)}
+    away = {page.path for page in pages() if page.path.endswith(("/answer", "/export", "/board.csv"))}
+    quiet = {"/", "/sign-in", "/invitation", "/new-password", "/systems/{slug}", "/systems/{slug}/report"}
+    named = {re.sub(r"{\w+}", "[^/]+", path) for path in {*away, *quiet, "/compare/media/{pair}/{side}"}}
+    assert missed <= named
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +92,9 @@ QUICK = ("script", "attribute", "textarea", "markdown data", "template")
     "kind", [each if each in QUICK else pytest.param(each, marks=pytest.mark.slow) for each in SCRIPTS]
 )
 def test_what_would_run_is_only_read(tmp_path: Path, plain: dict[str, str], kind: str) -> None:
-    pages = looked_at(tmp_path / "host.db", SCRIPTS[kind])
-    assert pages.keys() == plain.keys()
-    for path, page in pages.items():
+    found = looked_at(tmp_path / "host.db", SCRIPTS[kind])
+    assert found.keys() == plain.keys()
+    for path, page in found.items():
         if path.endswith("/pairs"):
             continue
         built, like = Built(without_rules(page)), Built(without_rules(plain[path]))
