@@ -105,7 +105,7 @@ def test_pictures_clips_and_trajectories_are_shown_as_what_they_are(host: Host) 
         {"id": "a", "prompt": "p", "system": "a", "media": "pictures/a.jpg"},
         {"id": "b", "prompt": "p", "system": "b", "media": "b.mp4"},
         {"id": "c", "prompt": "q", "system": "a", "content": steps},
-        {"id": "d", "prompt": "q", "system": "b", "content": {"steps": steps[:1]}},
+        {"id": "d", "prompt": "q", "system": "b", "content": {"steps": [*steps, {"action": "jump", "seen": "a tree"}]}},
     ]
     content = zipped(**{"in__items.jsonl": lines(found), "in__pictures__a.jpg": picture(), "in__b.mp4": MP4})
     browser = Browser(host)
@@ -120,7 +120,10 @@ def test_pictures_clips_and_trajectories_are_shown_as_what_they_are(host: Host) 
             assert browser.get(kinds["video"]).headers["content-type"] == "video/mp4"
             assert browser.get(kinds["video"]).content == MP4
         else:
-            assert '1. action "left"' in kinds["text"]
+            assert kinds["table"].splitlines() == [
+                "action  reward  step", "left    0.5     1", "right   1.0     2"
+            ]  # fmt: skip
+            assert kinds["text"].splitlines()[2] == "3. action jump, seen a tree"
         browser.post("/compare/chat", {"pair": pair["id"], "version": "0", "outcome": "first"})
 
 
@@ -181,3 +184,16 @@ def test_who_votes_like_a_bot_is_shown_and_counts_for_nothing(host: Host, settin
     assert root.post("/compare/chat/weigh", {"weights": "x"}, at="/compare/chat/review").status_code == 400
     anna = signed_in(host, settings, "Eva", Role.ANNOTATOR)
     assert anna.get("/compare/chat/review").status_code == 403
+
+
+def test_steps_that_fit_become_columns_and_others_lines() -> None:
+    from guerdon.web.compare import _laid_out
+
+    kind, text = _laid_out([{"action": "left"}, {"action": "a b"}])
+    assert (kind, text.splitlines()) == ("table", ["step  action", "1     left", "2     a b"])
+    assert _laid_out([{"action": "x" * 25}])[0] == "text"
+    assert _laid_out([{"a": 1}, {"b": 1}]) == ("text", "1. a 1\n2. b 1")
+    assert _laid_out([{"a": "two\nlines"}])[1].splitlines() == ["step  a", '1     "two\\nlines"']
+    assert _laid_out([{"role": "user", "content": "hi"}]) == ("text", "user: hi")
+    assert _laid_out([1, 2])[0] == "data"
+    assert _laid_out([{}, {}])[0] == "table"

@@ -24,6 +24,8 @@ AHEAD = 4
 """The pair that is looked at and the next three."""
 LETTERS = 50_000
 """Characters of one side that are shown."""
+CELL = 24
+"""Characters of a field of a trajectory's step that still fits a column."""
 RATED = 12
 """So many systems are drawn."""
 MEDIA = ("image/png", "image/jpeg", "image/webp", "image/gif", "video/mp4", "video/webm")
@@ -147,21 +149,40 @@ def side(pair: ShownPair, which: str) -> dict[str, str]:
         return {"kind": kind, "text": f"/compare/media/{pair.id}/{which}"}
     if isinstance(shown.content, str):
         return {"kind": "text", "text": text.visible(text.clip(shown.content, LETTERS))}
-    turns = _turns(shown.content)
-    words = turns or json.dumps(shown.content, indent=2, ensure_ascii=False, default=str)
-    return {"kind": "text" if turns else "data", "text": text.visible(text.clip(words, LETTERS))}
+    kind, words = _laid_out(shown.content)
+    return {"kind": kind, "text": text.visible(text.clip(words, LETTERS))}
 
 
-def _turns(content: Any) -> str:
-    """A dialogue or a trajectory as lines, "" for other data."""
+def _laid_out(content: Any) -> tuple[str, str]:
+    """A dialogue as text, a trajectory as a table or as numbered lines, other data as indented JSON."""
     steps = content.get("steps") if isinstance(content, dict) else content
     if not isinstance(steps, (list, tuple)) or not steps or not all(isinstance(each, dict) for each in steps):
-        return ""
+        return "data", json.dumps(content, indent=2, ensure_ascii=False, default=str)
     if all(isinstance(each.get("role"), str) and isinstance(each.get("content"), str) for each in steps):
-        return "\n\n".join(f"{each['role']}: {each['content']}" for each in steps)
-    lines = [", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in each.items())
-             for each in steps]  # fmt: skip
+        return "text", "\n\n".join(f"{each['role']}: {each['content']}" for each in steps)
+    return _table(steps) or ("text", _numbered(steps))
+
+
+def _table(steps: Sequence[Any]) -> tuple[str, str] | None:
+    """Steps that all have the same short fields, as columns; `None` for others."""
+    names = list(steps[0])
+    counted = [] if "step" in names else ["step"]
+    rows = [counted + names]
+    rows += [[str(k)] * len(counted) + [*map(_word, each.values())] for k, each in enumerate(steps, 1)]
+    if any(list(each) != names for each in steps) or any(len(word) > CELL for row in rows for word in row):
+        return None
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ("  ".join(word.ljust(width) for word, width in zip(row, widths)).rstrip() for row in rows)
+    return "table", "\n".join(lines)
+
+
+def _numbered(steps: Sequence[Any]) -> str:
+    lines = (", ".join(f"{name} {_word(value)}" for name, value in each.items()) for each in steps)
     return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) and "\n" not in value else json.dumps(value, ensure_ascii=False)
 
 
 def pairs(visit: Visit) -> Any:

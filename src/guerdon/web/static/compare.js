@@ -22,7 +22,8 @@ function fill(place, side) {
     place.append(clip);
   } else {
     place.textContent = side.text;
-    place.classList.toggle("mono", side.kind === "data");
+    place.classList.toggle("mono", side.kind !== "text");
+    place.classList.toggle("columns", side.kind === "table");
   }
   place.scrollTop = 0;
 }
