@@ -7,6 +7,7 @@ import hashlib
 import json
 import secrets
 import shutil
+import time
 import typing
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -14,13 +15,14 @@ from typing import Any, Literal
 
 from guerdon.core.plain import Json
 from guerdon.core.recipe import field_docs
-from guerdon.hosting import HostingError
+from guerdon.hosting import Host, HostingError
 from guerdon.hosting.files import Archive, ArchiveCaps, Intake, read_zip, shown_name
 from guerdon.web.visit import Visit
 
 ENDINGS = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".zip", ".npy", ".npz", ".parquet", ".gz", ".py", ".md")
 """Endings that a stored file keeps; it has no other name than its digest."""
 PIECE = 1 << 20
+DAY_S = 86400.0
 ENTRIES = 200_000
 """Files of one folder: pictures come by the ten thousand."""
 WIDE = 4
@@ -148,9 +150,25 @@ def kept(visit: Visit, file: Any, ending: str = "") -> Path:
             digest = hashlib.file_digest(again, "sha256").hexdigest()
         folder = visit.desk.host.ledger.folder / "challenges"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sweep(visit.desk.host, folder)
         part = folder / f".{secrets.token_hex(8)}"
         shutil.copyfile(intake.path(), part)
     return part.replace(folder / f"{digest}{ending}")
+
+
+def sweep(host: Host, folder: Path) -> None:
+    """Let go of what was handed in more than a day ago and belongs to no challenge: what was refused or broke off.
+
+    Not at once, since the same file may be handed in twice at a time, and one of the two be taken.
+    """
+    used = json.dumps(host.store.rows("SELECT ref, fields FROM hosting_contests"))
+    for path in folder.iterdir():
+        name = path.name.removeprefix(".").partition(".")[0]
+        if name not in used and time.time() - path.stat().st_mtime > DAY_S:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def unpacked(path: Path, most: int, where: str = "the zip") -> Path:

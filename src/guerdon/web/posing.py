@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from guerdon.bench.loading import challenge_class, challenge_places
-from guerdon.core.errors import GuerdonError, did_you_mean
+from guerdon.core.errors import ChallengeError, GuerdonError, did_you_mean
 from guerdon.hosting import Action, HostingError
 from guerdon.hosting.challenges import challenge_of
 from guerdon.hosting.may import ensure
@@ -39,10 +39,15 @@ def _form(visit: Visit, ref: str, error: GuerdonError | None = None) -> Any:
         kind = challenge_class(known[ref])
         settings, planned = given.settings_of(kind), phasing.planned(kind)
     return visit.page(
-        "new.html.jinja", status_of(error) if error else 200, title="A new challenge", ref=ref, known=sorted(known),
+        "new.html.jinja", _status(error) if error else 200, title="A new challenge", ref=ref, known=sorted(known),
         settings_of=settings, planned=planned, error=error, form=visit.form, upload=visit.desk.settings.local,
         most=visit.desk.settings.uploads,
     )  # fmt: skip
+
+
+def _status(error: GuerdonError) -> int:
+    """A challenge that cannot be opened as it was filled in is the form's fault, not the host's."""
+    return 400 if isinstance(error, ChallengeError) else status_of(error)
 
 
 def choices(visit: Visit) -> Mapping[str, str]:
