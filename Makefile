@@ -41,7 +41,7 @@ check: $(VENV)/.dev ## Lint, types, and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-hostile: $(VENV)/.base ## Run the hostile corpus against every sandbox of this machine
+hostile: $(VENV)/.base ## Run the hostile corpus: code in the sandbox, files at their readers
 	$(BIN)/python -m guerdon.testing.hostile
 
 bench: $(VENV)/.dev ## Measure against the peers, side by side (installs them in a separate environment)
