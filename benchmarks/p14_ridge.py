@@ -8,13 +8,12 @@ intercepts are compared; a few penalties may differ where two of them score alik
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import peers as others
-from benchmarks.common import Claim, Pass, Plan, Samples, compare, measure
+from benchmarks.common import Claim, Pass, Plan, Samples, compare, costs, measure
 from benchmarks.meter import Load
 from benchmarks.peers import DRIVERS, Driver, MissingError, environment, version_of
 from benchmarks.record import Session
@@ -72,7 +71,7 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     claims = [_claim(samples, work, version, missing) for work in works]
     return session.record(
         claims,
-        _rows(samples),
+        costs(samples),
         samples,
         calls=CALLS,
         peers={"himalaya": version} if python else {},
@@ -152,11 +151,3 @@ def _claim(samples: dict[str, Samples], work: Work, version: str, missing: str) 
         unit=UNIT,
         missing=missing,
     )
-
-
-def _rows(samples: dict[str, Samples]) -> list[dict[str, Any]]:
-    """The printed table: milliseconds per fit."""
-    return [
-        {"who": name, "cpu_ms": statistics.median(each.cpu) * 1e3, "wall_ms": statistics.median(each.wall) * 1e3}
-        for name, each in samples.items()
-    ]

@@ -9,13 +9,12 @@ building indices, and printing are left out.
 from __future__ import annotations
 
 import contextlib
-import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.common import Claim, Pass, Plan, Samples, compare, measure
+from benchmarks.common import Claim, Pass, Plan, Samples, compare, costs, measure
 from benchmarks.meter import Load
 from benchmarks.peers import DRIVERS, Driver, MissingError, environment, version_of
 from benchmarks.record import Session
@@ -68,7 +67,7 @@ def run(plan: Plan, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     versions = {name: version for name, (_, version) in peers.items()}
     claims = [claim for work in FULL for claim in _claims(samples, work, versions, missing)]
     return session.record(
-        claims, _rows(samples), samples, calls=CALLS, peers=versions, missing=missing, cpu_from=source
+        claims, costs(samples), samples, calls=CALLS, peers=versions, missing=missing, cpu_from=source
     )
 
 
@@ -143,11 +142,3 @@ def _claims(
             unit=UNIT,
             missing=missing.get(peer, ""),
         )
-
-
-def _rows(samples: dict[str, Samples]) -> list[dict[str, Any]]:
-    """The printed table: everybody's cost for one detection file."""
-    return [
-        {"who": name, "cpu_ms": statistics.median(each.cpu) * 1e3, "wall_ms": statistics.median(each.wall) * 1e3}
-        for name, each in samples.items()
-    ]

@@ -40,3 +40,10 @@ def test_no_system_is_imported_to_look_for_its_command() -> None:
     with pytest.raises(SystemExit):
         main(["no-such-system"])
     assert not {name for name in set(sys.modules) - before if name.startswith("guerdon.systems.")}
+
+
+def test_the_exit_code_of_a_system_is_the_process_s(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["v3det", "check", "none.json", "--labels", "none.json"])
+    assert left.value.code == 2
+    assert "none.json" in capsys.readouterr().err

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from pathlib import Path
 
-from guerdon.core.errors import GuerdonError
+from guerdon.core.errors import ConfigError, GuerdonError
 
 
 def obey(parser: ArgumentParser, arguments: Sequence[str] | None = None) -> None:
@@ -19,9 +20,25 @@ def obey(parser: ArgumentParser, arguments: Sequence[str] | None = None) -> None
     Raises:
         SystemExit: an error meant for a person, with its exit code; or wrong usage, with 2.
     """
+    if code := status(parser, arguments):
+        raise SystemExit(code)
+
+
+def status(parser: ArgumentParser, arguments: Sequence[str] | None = None) -> int:
+    """As `obey`, but returns the exit code of an error that was told, and 0 where all went well."""
     options = parser.parse_args(arguments)
     try:
         options.run(options)
     except GuerdonError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+        return _told(error)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        return 0
+    except OSError as error:
+        got = f"{Path(str(error.filename)).name}: {error.strerror}" if error.filename else str(error)
+        return _told(ConfigError("files that can be read and written", got, "Check the paths"))
+    return 0
+
+
+def _told(error: GuerdonError) -> int:
+    print(error, file=sys.stderr)
+    return error.exit_code

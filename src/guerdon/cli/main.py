@@ -47,12 +47,11 @@ def main(arguments: list[str] | None = None) -> None:
             raise SystemExit(call(name, [word for i, word in enumerate(words) if i != words.index(name)]))
         system = own_command(name) if name else None
         if name and system:
-            system(words[words.index(name) + 1 :])
-            return
+            raise SystemExit(system(words[words.index(name) + 1 :]) or 0)
         raise SystemExit(_overview(words, name))
 
 
-def own_command(name: str) -> Callable[[list[str]], None] | None:
+def own_command(name: str) -> Callable[[list[str]], int | None] | None:
     """What `guerdon SLUG` calls: the system's own command on a user's data, if it has one.
 
     >>> own_command("v3det").__module__, own_command("no-such-system")

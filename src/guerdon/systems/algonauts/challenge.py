@@ -50,7 +50,7 @@ and hemisphere:
     from guerdon.systems.algonauts.submission import write
     write(predictions, Path("entry.zip"))
 
-Look before you hand it in: `python -m guerdon.systems.algonauts check entry.zip --data FOLDER`
+Look before you hand it in: `guerdon algonauts check entry.zip --data FOLDER`
 """
 TOP = 99.99
 """What the responses themselves score, less rounding in single precision."""

@@ -1,9 +1,9 @@
 """The command line: make or prepare a challenge, fit a baseline, check and score a submission.
 
-python -m guerdon.systems.algonauts make brains --subjects 2 --images 300 --vertices 400
-python -m guerdon.systems.algonauts encode brains --features lite0 --out entry.zip
-python -m guerdon.systems.algonauts check entry.zip --data brains
-python -m guerdon.systems.algonauts score entry.zip --data brains --out report
+guerdon algonauts make brains --subjects 2 --images 300 --vertices 400
+guerdon algonauts encode brains --features lite0 --out entry.zip
+guerdon algonauts check entry.zip --data brains
+guerdon algonauts score entry.zip --data brains --out report
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from guerdon.core.errors import ConfigError, GuerdonError
+from guerdon.bench.commands import obey
+from guerdon.core.errors import ConfigError
 from guerdon.systems.algonauts import brains
 from guerdon.systems.algonauts.baseline import Baseline
 from guerdon.systems.algonauts.encode import Encoder
@@ -124,7 +125,7 @@ def _table(report: Report) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m guerdon.systems.algonauts", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="guerdon algonauts", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     made = commands.add_parser("make", help="a made-up brain in the organisers' layout")
     made.add_argument("folder", type=Path)
@@ -171,15 +172,4 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; an error meant for a person ends with its exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except BrokenPipeError:  # whoever read the output has seen enough
-        raise SystemExit(0) from None
-    except OSError as error:
-        said = f"{Path(str(error.filename)).name}: {error.strerror}" if error.filename else str(error)
-        print(ConfigError("files that can be read and written", said, "Check the paths"), file=sys.stderr)
-        raise SystemExit(ConfigError.exit_code) from None
-    except GuerdonError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+    obey(_parser(), arguments)

@@ -53,7 +53,7 @@ A COCO result list: a JSON file in UTF-8, or a zip with that one file.
 The score is {score}. A file with a mistake is refused with the entry, its line and field. Look before you hand it in,
 with the list of images as it was given to you:
 
-    python -m guerdon.systems.v3det check results.json --labels IMAGES.json
+    guerdon v3det check results.json --labels IMAGES.json
 """
 TRAIN = 48
 """Generated scenes to learn from."""

@@ -1,11 +1,11 @@
 """The command line: check, score and compare result files, split a training set, run a detector, make a load.
 
-python -m guerdon.systems.v3det check RESULTS --labels LABELS
-python -m guerdon.systems.v3det score RESULTS --labels LABELS [--tree TREE] [--resamples 1000]
-python -m guerdon.systems.v3det compare ONE TWO --labels LABELS [--tree TREE]
-python -m guerdon.systems.v3det base-only TRAIN --out BASE
-python -m guerdon.systems.v3det detect MODEL --kind KIND --labels INFO --root FOLDER --out RESULTS
-python -m guerdon.systems.v3det load --images 1000 --boxes 7000 --categories 13204 --out FOLDER
+guerdon v3det check RESULTS --labels LABELS
+guerdon v3det score RESULTS --labels LABELS [--tree TREE] [--resamples 1000]
+guerdon v3det compare ONE TWO --labels LABELS [--tree TREE]
+guerdon v3det base-only TRAIN --out BASE
+guerdon v3det detect MODEL --kind KIND --labels INFO --root FOLDER --out RESULTS
+guerdon v3det load --images 1000 --boxes 7000 --categories 13204 --out FOLDER
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from guerdon.core.errors import ConfigError, GuerdonError
+from guerdon.bench.commands import status
+from guerdon.core.errors import ConfigError
 from guerdon.systems.v3det.entries import read_entry
 from guerdon.systems.v3det.files import found_name, read_image
 from guerdon.systems.v3det.runners import LEAST, detections, go_on, write_results
@@ -37,31 +38,16 @@ LARGE = 50 << 20
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 2 for a file or a setting that cannot be used."""
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except BrokenPipeError:  # whoever read the output has seen enough
-        return 0
-    except OSError as error:
-        said = f"{Path(str(error.filename)).name}: {error.strerror}" if error.filename else str(error)
-        return _failed(ConfigError("files that can be read and written", said, "Check the paths"))
-    except GuerdonError as error:
-        return _failed(error)
-    return 0
+    return status(_parser(), arguments)
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _failed(error: GuerdonError) -> int:
-    print(error, file=sys.stderr)
-    return error.exit_code
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m guerdon.systems.v3det",
+        prog="guerdon v3det",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
