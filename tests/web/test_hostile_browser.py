@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -47,27 +46,14 @@ def served(host: Host) -> Iterator[str]:
         thread.join(30)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield made
-        made.close()
-
-
-def test_no_text_runs_loads_or_breaks_anything(chromium: Any, tmp_path: Path) -> None:
+def test_no_text_runs_loads_or_breaks_anything(browser: Any, tmp_path: Path) -> None:
     """Dialogs, policy violations, script errors and requests to other hosts: there are none, on a narrow screen."""
     said: list[str] = []
     with Host.open(tmp_path / "host.db", durable=False) as host:
         paths = furnish(host, [*SCRIPTS.values(), *ODD.values()])
         paths.remove("/compare/chat/pairs")  # data for a script, in place of which a browser asks for an icon
         with served(host) as base:
-            page = chromium.new_page(viewport={"width": 360, "height": 700})
+            page = browser.new_page(viewport={"width": 360, "height": 700})
             page.set_default_timeout(60_000)
             page.add_init_script(LISTEN)
             page.on("dialog", lambda dialog: (said.append(f"dialog {dialog.message}"), dialog.dismiss()))
@@ -92,13 +78,13 @@ def test_no_text_runs_loads_or_breaks_anything(chromium: Any, tmp_path: Path) ->
     assert any("policy: img-src" in each for each in said), "what the browser stops would not have been noticed"
 
 
-def test_everything_works_without_scripts(chromium: Any, host: Host) -> None:
+def test_everything_works_without_scripts(browser: Any, host: Host) -> None:
     """Handing in, withdrawing, comparing, taking back, closing and revealing, by forms alone."""
     contest(host, Phase("open", "open", limits=FREE), Phase("final", "final", limits=FREE))
     host.comparisons.create(Actor.local(), "chat", "Chat")
     host.comparisons.add(Actor.local(), "chat", [Item(f"{i}", f"text {i}", system=f"s{i % 4}") for i in range(8)])
     with served(host) as base:
-        page = chromium.new_context(java_script_enabled=False).new_page()
+        page = browser.new_context(java_script_enabled=False).new_page()
         page.set_default_timeout(60_000)
         page.goto(f"{base}/challenges/numbers/submit?phase=final")
         page.fill("#answer", '{"final/0": 1, "final/1": 2, "final/2": 3}')
