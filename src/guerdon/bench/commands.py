@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from guerdon.core.errors import ConfigError, GuerdonError
+from guerdon.core.packages import missing
 
 
 def obey(parser: ArgumentParser, arguments: Sequence[str] | None = None) -> None:
@@ -31,6 +32,10 @@ def status(parser: ArgumentParser, arguments: Sequence[str] | None = None) -> in
         options.run(options)
     except GuerdonError as error:
         return _told(error)
+    except ModuleNotFoundError as error:
+        if (said := missing(error)) is None:
+            raise
+        return _told(said)
     except BrokenPipeError:  # whoever read the output has seen enough
         return 0
     except OSError as error:

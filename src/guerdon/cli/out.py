@@ -87,16 +87,27 @@ def spent_line(spent: Mapping[str, float]) -> str:
     return ", ".join(parts)
 
 
+def _told(error: GuerdonError) -> int:
+    """Say an error, and return its exit code."""
+    from rich.markup import escape
+
+    console(stderr=True).print(f"[bold red]error[/] {escape(clean(error))}")
+    return error.exit_code
+
+
 @contextmanager
 def boundary() -> Iterator[None]:
     """Turn errors meant for people into one clean message and a documented exit code."""
     try:
         yield
     except GuerdonError as error:
-        from rich.markup import escape
+        raise SystemExit(_told(error)) from None
+    except ModuleNotFoundError as error:
+        from guerdon.core.packages import missing
 
-        console(stderr=True).print(f"[bold red]error[/] {escape(clean(error))}")
-        raise SystemExit(error.exit_code) from None
+        if (said := missing(error)) is None:
+            raise
+        raise SystemExit(_told(said)) from None
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on where it stopped\n")
         raise SystemExit(130) from None

@@ -69,12 +69,18 @@ class Worker:
         """Put back what is being judged, and return from `run`. May be called from a signal's handler."""
         self._stop.set()
 
-    def run(self, drain: bool = False, on_report: Callable[[Report], None] = lambda report: None) -> int:
+    def run(
+        self,
+        drain: bool = False,
+        on_report: Callable[[Report], None] = lambda report: None,
+        on_start: Callable[[str], None] = lambda name: None,
+    ) -> int:
         """Judge what comes, until stopped.
 
         Args:
             drain: return when nothing waits.
             on_report: told of each submission.
+            on_start: told the worker's name.
 
         Returns:
             How many submissions were judged.
@@ -83,6 +89,7 @@ class Worker:
             LedgerError: the data base was away for too long.
         """
         count = missed = 0
+        on_start(self.name)
         try:
             while not self._stop.is_set():
                 try:
