@@ -31,7 +31,8 @@ def wait_for(check: Any, seconds: float = 120.0) -> Any:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.setattr("guerdon.bench.loading._files", {})  # what is loaded here is no other test's
     with Host.open(tmp_path / "host.db") as host:
         host.contests.create(ADMIN, NUMBERS, "numbers", "Numbers", [Phase("open", "open", limits=FREE)])
         yield host
