@@ -32,9 +32,9 @@ def settings() -> Settings:
     return Settings(url="https://contest.example", requests=100_000, changes=100_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A real one."""
+    """A real one. Playwright keeps an event loop running as long as it is open: no longer than for one module."""
     pytest.importorskip("playwright")
     from playwright.sync_api import sync_playwright
 

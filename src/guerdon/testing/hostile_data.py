@@ -152,7 +152,7 @@ def _parquet(data: bytes) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         path.write_bytes(data)
-        return [row["prompt"] for _, row in rows_of(path)]
+        return [row.get("prompt") for _, row in rows_of(path)]
 
 
 READERS: Mapping[str, Callable[[bytes], Any]] = MappingProxyType(
