@@ -146,7 +146,7 @@ def _labels(data: bytes) -> int:
     return len(read_labels(data).truths.image)
 
 
-def _parquet(data: bytes) -> list[str]:
+def _parquet(data: bytes) -> list[Any]:
     from guerdon.prefer.files import rows_of
 
     with tempfile.TemporaryDirectory() as folder:
