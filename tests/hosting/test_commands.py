@@ -133,7 +133,7 @@ def test_a_phase_is_extended_and_its_limits_change(guerdon: Any) -> None:
     assert "a setting of a phase" in guerdon("contest", "change", "mine", "--phase", "public,split=final")[2]
     deeds = json.loads(guerdon("contest", "log", "mine", "--json")[1])
     assert [deed["action"] for deed in deeds] == ["change phase", "change", "change phase", "change", "create"]
-    assert "per_day: 1 to None" in " ".join(guerdon("contest", "log")[1].split())
+    assert "per day 1 → none" in " ".join(guerdon("contest", "log")[1].split())
 
 
 def test_a_contest_is_exported(guerdon: Any) -> None:

@@ -79,8 +79,7 @@ def log(
         out.say_json([dataclasses.asdict(deed) for deed in deeds])
         return
     rows = [
-        (deed.seq, moment(deed.at), deed.name, deed.action, deed.contest, deed.object, _words(deed.detail))
-        for deed in deeds
+        (deed.seq, moment(deed.at), deed.name, deed.action, deed.contest, deed.object, deed.words) for deed in deeds
     ]
     out.console().print(out.table("", ("number", "when (UTC)", "who", "did", "contest", "to", "detail"), rows))
 
@@ -88,14 +87,6 @@ def log(
 def moment(seconds: float | None, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """A time in UTC for people; "–" for none."""
     return "–" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime(form)
-
-
-def _words(detail: Any) -> str:
-    """The detail of a deed in a line: of a change, from what to what."""
-    return ", ".join(
-        f"{name}: {value[0]} to {value[1]}" if isinstance(value, list) and len(value) == 2 else f"{name}: {value}"
-        for name, value in detail.items()
-    )
 
 
 def people(db: DbOption = DEFAULT_LEDGER, json: JsonOption = False) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from guerdon.hosting.may import Action, ensure
 from guerdon.hosting.store import Store, pack, unpack, unpacked
 from guerdon.hosting.things import Actor
+from guerdon.report.text import moment
 
 PAGE = 200
 
@@ -39,6 +40,27 @@ class Deed:
     contest: str
     object: str
     detail: Mapping[str, Any]
+
+    @property
+    def words(self) -> str:
+        """The detail in a line: of a change, from what to what.
+
+        >>> Deed(1, 0.0, "", "", "change", "", "", {"per_day": [5, None], "public": False}).words
+        'per day 5 → none, public no'
+        """
+        return ", ".join(f"{name.replace('_', ' ')} {_said(name, value)}" for name, value in self.detail.items())
+
+
+def _said(name: str, value: Any) -> str:
+    if isinstance(value, list) and len(value) == 2 and name not in ("phases", "changed"):
+        return f"{_said(name, value[0])} → {_said(name, value[1])}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if name in ("opens", "closes"):
+        return moment(value) if isinstance(value, (int, float)) else "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
 
 
 class Log:

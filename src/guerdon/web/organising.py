@@ -8,9 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from guerdon.core.errors import GuerdonError
-from guerdon.hosting import Action, Contest, Deed, EditedError, HostingError, Phase
+from guerdon.hosting import Action, Contest, EditedError, HostingError, Phase
 from guerdon.hosting.may import ensure
-from guerdon.report import text
 from guerdon.web import phasing
 from guerdon.web.visit import Page, Visit, status_of
 
@@ -112,26 +111,9 @@ def log(visit: Visit) -> Any:
     before = visit.number("before", 1, 1 << 40, 0) or None
     deeds = visit.desk.host.log(visit.actor, contest, before, LINES + 1)
     return visit.page(
-        "log.html.jinja", title="Log", deeds=deeds[:LINES], contest=contest, words=words,
+        "log.html.jinja", title="Log", deeds=deeds[:LINES], contest=contest,
         older=deeds[LINES - 1].seq if len(deeds) > LINES else None,
     )  # fmt: skip
-
-
-def words(deed: Deed) -> str:
-    """The detail of a deed in a line: of a change, from what to what."""
-    return ", ".join(f"{name.replace('_', ' ')} {_said(name, value)}" for name, value in deed.detail.items())
-
-
-def _said(name: str, value: Any) -> str:
-    if isinstance(value, list) and len(value) == 2 and name not in ("phases", "changed"):
-        return f"{_said(name, value[0])} → {_said(name, value[1])}"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    if name in ("opens", "closes"):
-        return text.moment(value) if isinstance(value, (int, float)) else "not set"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)
 
 
 PAGES = [
