@@ -16,6 +16,16 @@ CANARY = "canary-7d20b1e4-key"
 PASSWORD = "a long enough sentence"
 
 
+def wait_for(check: Any, seconds: float = 120.0) -> Any:
+    """What a check comes to as soon as it holds."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := check():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come to pass")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Close(Reward):
     """1 at the key, falling with the distance; misbehaves on request."""

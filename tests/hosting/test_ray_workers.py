@@ -3,15 +3,13 @@
 import os
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import hosting_helpers
 import pytest
-from hosting_helpers import ADMIN, FREE, guess
+from hosting_helpers import ADMIN, FREE, guess, wait_for
 
 from guerdon.core.errors import ConfigError, LedgerError
 from guerdon.hosting import Host, Phase, State
@@ -19,15 +17,6 @@ from guerdon.hosting.ray_workers import RayWorkers
 from guerdon.hosting.worker import Report
 
 NUMBERS = f"{hosting_helpers.__file__}:Numbers"
-
-
-def wait_for(check: Any, seconds: float = 120.0) -> Any:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := check():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not come to pass")
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hosting_helpers import ADMIN, CANARY, FREE, OneFile, all_text, contest, guess, person
+from hosting_helpers import ADMIN, CANARY, FREE, OneFile, all_text, contest, guess, person, wait_for
 
 from guerdon.hosting import Host, HostingError, Limits, Phase, State, Submission
 from guerdon.hosting.worker import Worker
@@ -31,15 +30,6 @@ def worker_process(url: str, files: Path, name: str, *more: str) -> Iterator[sub
     finally:
         process.kill()
         process.wait()
-
-
-def wait_for(check: Any, seconds: float = 90.0) -> Any:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := check():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not come to pass")
 
 
 def test_a_worker_judges_what_waits_and_blames_whom_it_should(host: Host) -> None:

@@ -1,6 +1,8 @@
 """Pages: who sees what, what is inert, what is stable, and the ways through."""
 
+import csv
 import html
+import io
 import json
 import re
 from typing import Any
@@ -248,9 +250,12 @@ def test_a_board_of_no_rows_one_row_and_very_many(
 def test_a_leaderboard_as_csv_holds_no_formulas(host: Host) -> None:
     contest(host, *phases())
     entered(host, person(host, "Ada", team="=cmd|' /C calc'!A0"), "open", 0.5, 0.75, 1.0)
-    lines = Browser(host).get("/challenges/numbers/board.csv?phase=open").text.splitlines()
-    assert lines[0].startswith('"rank","group","team","score"')
-    assert "\"'=cmd|' /C calc'!A0\",0.75" in lines[1]
+    entered(host, person(host, "Bob", team="@SUM(1)"), "open", 0.25, 0.5, 0.75)
+    text = Browser(host).get("/challenges/numbers/board.csv?phase=open").text
+    head, first, second = csv.reader(io.StringIO(text))
+    assert head[:4] == ["rank", "group", "team", "score"]
+    assert first[2:4] == ["'=cmd|' /C calc'!A0", "0.75"]
+    assert second[2] == "'@SUM(1)"
 
 
 def test_an_invitation_is_taken_once(host: Host, settings: Settings) -> None:

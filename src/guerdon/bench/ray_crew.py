@@ -39,27 +39,37 @@ class RaySlot:
         self._ray.kill(self._actor, no_restart=True)
 
 
+def join(address: str | None) -> tuple[Any, bool]:
+    """Ray, on a running cluster (`ADDRESS`, or `auto`) or on one started here; and whether it is ours to end.
+
+    Raises:
+        ConfigError: Ray is not installed.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError("Ray for --workers ray", "it is not installed", 'pip install "guerdon[ray]"') from None
+    mine = not ray.is_initialized()
+    if mine:
+        ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
+    return ray, mine
+
+
 class RayCrew:
     """Actors of one CPU each, on a running cluster (`ADDRESS`, or `auto`) or on one started here for this run."""
 
     def __init__(self, reward: Reward, address: str | None = None) -> None:
-        try:
-            import ray
-        except ImportError:
-            raise ConfigError("Ray for --workers ray", "it is not installed", 'pip install "guerdon[ray]"') from None
         if loaded_files():
             raise ConfigError(
                 "challenges on Ray come from an installed package",
                 f"got the file {loaded_files()[0]}",
                 "Install it as a package on every node, or use --workers processes:N",
             )
-        self._ray, self._reward = ray, reward
-        self._mine = not ray.is_initialized()
-        if self._mine:
-            ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
-        self.size = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._ray, self._mine = join(address)
+        self._reward = reward
+        self.size = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         self.name = f"ray:{self.size}"
-        self._actor = ray.remote(num_cpus=1, max_restarts=0)(_Judge)
+        self._actor = self._ray.remote(num_cpus=1, max_restarts=0)(_Judge)
 
     def start(self) -> RaySlot:
         """A fresh actor."""

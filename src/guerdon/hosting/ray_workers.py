@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from guerdon.bench.ray_crew import join
 from guerdon.core.errors import ConfigError, LedgerError
 from guerdon.hosting.host import Host
 from guerdon.hosting.queue import LEASE_S
@@ -146,13 +147,7 @@ def _survived(ray: Any, ref: Any) -> bool:
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[Any]:
-    try:
-        import ray
-    except ImportError:
-        raise ConfigError("Ray for --workers ray", "it is not installed", 'pip install "guerdon[ray]"') from None
-    mine = not ray.is_initialized()
-    if mine:
-        ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
+    ray, mine = join(address)
     try:
         yield ray
     finally:

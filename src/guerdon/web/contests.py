@@ -9,6 +9,7 @@ from typing import Any
 from guerdon.core.challenge import Landmark, Visibility
 from guerdon.core.errors import ConfigError
 from guerdon.hosting import Action, Board, BoardRow, Contest, LimitsLeft, NotAllowedError, Phase, Role, may
+from guerdon.hosting.files import write_table
 from guerdon.web import posing
 from guerdon.web.drawing import Strip
 from guerdon.web.visit import Page, Visit
@@ -133,23 +134,9 @@ def table(visit: Visit) -> Any:
         [row.rank, row.group, row.team_name, row.value, row.low, row.high, row.entries, *map(row.parts.get, names)]
         for row in board.rows
     ]
-    text = "".join(",".join(map(_cell, line)) + "\r\n" for line in [head, *lines])
+    text = write_table(head, lines)
     heads = {"content-disposition": f'attachment; filename="{contest.slug}-leaderboard.csv"'}
     return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=heads)
-
-
-def _cell(value: object) -> str:
-    r"""A cell that no spreadsheet takes for a formula.
-
-    >>> _cell("=1+1"), _cell(None), _cell(-0.5)
-    ('"\'=1+1"', '', '-0.5')
-    """
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        return repr(value)
-    safe = f"'{value}" if value[:1] in "=+-@\t\r\n" and value else value
-    return '"' + safe.replace('"', '""') + '"'
 
 
 # ── an organiser's ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from guerdon.core.plain import Json
 from guerdon.core.recipe import field_docs
 from guerdon.hosting import Host, HostingError
+from guerdon.hosting.challenges import is_path_field
 from guerdon.hosting.files import Archive, ArchiveCaps, Intake, read_zip, shown_name
 from guerdon.web.visit import Visit
 
@@ -57,18 +58,12 @@ def settings_of(kind: Any) -> list[Setting]:
     hints, docs = typing.get_type_hints(kind), field_docs(kind)
     return [
         Setting(
-            each.name, _default(each), _is_file(each), docs.get(each.name, ""), _options(hints[each.name]),
-            hints[each.name] is str or _is_file(each),
+            each.name, _default(each), is_path_field(each), docs.get(each.name, ""), _options(hints[each.name]),
+            hints[each.name] is str or is_path_field(each),
         )
         for each in dataclasses.fields(kind)
         if each.init
     ]  # fmt: skip
-
-
-def _is_file(each: dataclasses.Field[Any]) -> bool:
-    """A path, or a text that has no value of its own by default."""
-    kind = str(each.type)
-    return "Path" in kind or ("str" in kind and each.default in ("", None, dataclasses.MISSING))
 
 
 def _options(hint: Any) -> Sequence[str]:
