@@ -159,11 +159,18 @@ def sweep(host: Host, folder: Path) -> None:
     used = json.dumps(host.store.rows("SELECT ref, fields FROM hosting_contests"))
     for path in folder.iterdir():
         name = path.name.removeprefix(".").partition(".")[0]
-        if name not in used and time.time() - path.stat().st_mtime > DAY_S:
+        if name not in used and _older_than_a_day(path):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+
+
+def _older_than_a_day(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > DAY_S
+    except FileNotFoundError:  # another process may sweep at the same time, or give a part its name
+        return False
 
 
 def unpacked(path: Path, most: int, where: str = "the zip") -> Path:
