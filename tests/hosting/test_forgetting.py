@@ -1,7 +1,9 @@
 """Whoever is forgotten is in no table, no file and no export; what counts still counts."""
 
 import json
+import tempfile
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +22,7 @@ from hosting_helpers import (
     judged,
     person,
 )
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from guerdon import Score
@@ -133,11 +135,20 @@ names = st.text(st.characters(categories=["L", "N"], max_codepoint=0x24FF), min_
 )
 
 
+@cache
+def of_somebody_else() -> bytes:
+    """A host's files in which somebody else did all that can be done: words in them may be anyone's name."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Host.open(Path(folder) / "host.db", durable=False, clock=Clock()) as host:
+            lived(host)
+        return all_text(Path(folder))
+
+
 @settings(max_examples=12, deadline=None)
+@example("informati")  # a part of a word in the data base's own tables
 @given(names)
 def test_no_name_survives_whatever_its_letters(name: str) -> None:
-    import tempfile
-
+    assume(not any(way in of_somebody_else() for way in forms(name)))
     with tempfile.TemporaryDirectory() as folder:
         with Host.open(Path(folder) / "host.db", durable=False, clock=Clock()) as host:
             lived(host, name)
