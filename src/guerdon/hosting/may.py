@@ -138,7 +138,7 @@ def _annotates(actor: Actor, thing: object) -> bool:
 
 
 _RULES: dict[Action, Callable[[Actor, object], bool]] = {
-    Action.SEE_QUEUE: lambda actor, thing: actor.role is Role.ENTRANT,
+    Action.SEE_QUEUE: lambda actor, thing: thing is None and actor.role is Role.ENTRANT,
     Action.SEE_PERSON: _self,
     Action.SEE_DATA: _self,
     Action.USE_TOKENS: _self,
