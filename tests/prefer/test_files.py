@@ -301,6 +301,14 @@ def test_nothing_is_lost_in_the_own_format(tmp_path_factory, rows):
     assert sorted(each.name for each in path.parent.iterdir()) == ["set.jsonl"]
 
 
+def test_halves_of_letters_are_written_as_question_marks(tmp_path):
+    """JSON can hold them, UTF-8 and whoever trains cannot."""
+    path = tmp_path / "set.jsonl"
+    rows = PreferenceSet.of(["p\ud800"], ["one"], ["two"], ["first"])
+    assert write(rows, path, "trl") == ()
+    assert json.loads(path.read_text("utf-8"))["prompt"] == "p?"
+
+
 @settings(deadline=None, max_examples=40)
 @given(ROWS)
 def test_trl_keeps_chosen_and_rejected_and_tells_the_rest(rows):

@@ -415,7 +415,7 @@ def write(
         if path.suffix == ".parquet":
             _write_parquet(made, part)
         else:
-            with Path(part).open("w", encoding="utf-8") as stream:
+            with Path(part).open("w", encoding="utf-8", errors="replace") as stream:  # halves of letters
                 for row in made:
                     stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
         Path(part).replace(path)
