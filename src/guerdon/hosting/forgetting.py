@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from guerdon.core.plain import Blob, digest
-from guerdon.hosting.errors import HostingError
+from guerdon.hosting.errors import HostingError, NotFoundError
 from guerdon.hosting.log import Log
 from guerdon.hosting.may import Action, ensure
 from guerdon.hosting.people import People, name_key
@@ -61,8 +61,16 @@ class Forgetting:
         Args:
             actor: the person, or an organiser.
             person: id or name.
+
+        Raises:
+            NotAllowedError: it is somebody else's, or there is no such person.
+            NotFoundError: there is no such person, for an organiser.
         """
-        found = self._people.named(person)
+        try:
+            found = self._people.named(person)
+        except NotFoundError:
+            ensure(actor, Action.SEE_DATA)  # whoever may not see it is not told who is there
+            raise
         ensure(actor, Action.SEE_DATA, found)
         deeds = [asdict(deed) for deed in self._log.of(found.id)]
         return {

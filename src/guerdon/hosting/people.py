@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from guerdon.core.errors import did_you_mean
+from guerdon.core.plain import digest
 from guerdon.hosting import passwords
 from guerdon.hosting.errors import HostingError, LimitError, NotAllowedError, NotFoundError
 from guerdon.hosting.may import SCOPES, Action, ensure
@@ -17,7 +19,13 @@ from guerdon.hosting.things import Actor, Person, Role
 INVITATION_S = 14 * 86400.0
 SESSION_S = 30 * 86400.0
 TRIES, TRIES_S = 10, 900.0
-"""So many wrong passwords for one name within so many seconds, then no more are looked at."""
+"""So many wrong passwords for one name from one place within so many seconds, then no more are looked at."""
+TRIES_EVERYWHERE = 200
+"""So many for one name from anywhere: far more, since else anybody could keep anybody out."""
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters and marks that leave no trace on a page; with one of them anybody could bear anybody's name."""
 _PERSON = "p.id, p.name, p.role, p.team, t.name, p.created, p.disabled"
 _FROM = "FROM hosting_people p JOIN hosting_teams t ON t.id = p.team"
 
@@ -97,23 +105,24 @@ class People:
         self._store.write(work)
         return self.get(person)
 
-    def sign_in(self, name: str, password: str) -> str:
+    def sign_in(self, name: str, password: str, source: str = "") -> str:
         """A session's token for a name and password.
+
+        Args:
+            name: of the person.
+            password: of theirs.
+            source: where it is tried, as a network address. Wrong ones from elsewhere keep nobody out from here.
 
         Raises:
             NotAllowedError: they do not belong together; which of them is wrong is not told.
             LimitError: too many wrong ones for this name.
         """
-        key = name_key(name[:200])
-        sql = "SELECT COUNT(*) FROM hosting_tokens WHERE kind = 'wrong' AND person = ? AND created > ?"
-        if self._store.rows(sql, [key, self._store.now() - TRIES_S])[0][0] >= TRIES:
-            raise LimitError(
-                f"at most {TRIES} wrong passwords in 15 minutes", "there were more", "Wait, then try again"
-            )
+        key, place = name_key(name[:200]), digest("tried at", source)[:16]
+        self._check_tries(key, place)
         found = self._store.rows("SELECT id, password FROM hosting_people WHERE key = ? AND disabled = 0", [key])
         stored = found[0][1] if found else self._decoy
         if not passwords.matches(password, stored) or not found:
-            self._note_wrong(key)
+            self._note_wrong(key, place)
             raise NotAllowedError("a name with its password", "they do not belong together", "Try again")
         return self._grant("session", found[0][0], SESSION_S)
 
@@ -121,10 +130,21 @@ class People:
     def _decoy(self) -> str:
         return passwords.decoy()
 
-    def _note_wrong(self, key: str) -> None:
+    def _check_tries(self, key: str, place: str) -> None:
+        sql = (
+            "SELECT COUNT(*), COALESCE(SUM(CASE WHEN label = ? THEN 1 ELSE 0 END), 0) FROM hosting_tokens "
+            "WHERE kind = 'wrong' AND person = ? AND created > ?"
+        )
+        everywhere, here = self._store.rows(sql, [place, key, self._store.now() - TRIES_S])[0]
+        for most, tried in ((TRIES, here), (TRIES_EVERYWHERE, everywhere)):
+            if tried >= most:
+                expected = f"at most {most} wrong passwords in 15 minutes"
+                raise LimitError(expected, "there were more", "Wait, then try again")
+
+    def _note_wrong(self, key: str, place: str) -> None:
         def work(to: Writer) -> None:
             to.change("DELETE FROM hosting_tokens WHERE kind = 'wrong' AND created < ?", [to.now - TRIES_S])
-            to.insert("tokens", hash=new_id(), id=new_id(), kind="wrong", person=key, created=to.now)
+            to.insert("tokens", hash=new_id(), id=new_id(), kind="wrong", person=key, label=place, created=to.now)
 
         self._store.write(work)
 
@@ -258,9 +278,11 @@ def _team(to: Writer, name: str) -> str:
 
 
 def _free_team(to: Writer, name: str) -> str:
-    """A name for a team of one that no other team has."""
+    """A name for a team of one that no other team has, nor one to which somebody is invited."""
+    invited = "SELECT DISTINCT team FROM hosting_tokens WHERE kind = 'invitation' AND revoked = 0 AND team <> ''"
+    taken = {name_key(unpack(team)) for (team,) in to.rows(invited)}
     number, tried = 1, name
-    while to.rows("SELECT 1 FROM hosting_teams WHERE key = ?", [name_key(tried)]):
+    while name_key(tried) in taken or to.rows("SELECT 1 FROM hosting_teams WHERE key = ?", [name_key(tried)]):
         number += 1
         tried = f"{name} {number}"
     return tried
@@ -275,11 +297,12 @@ def _role(role: Role | str) -> Role:
 
 def _name(text: str, what: str) -> str:
     name = " ".join(unicodedata.normalize("NFC", text).split())
-    if not 0 < len(name) <= 60 or not name.isprintable():
+    if not 0 < len(name) <= 60 or not name.isprintable() or not name_key(name):
         raise HostingError(f"{what} of 1 to 60 printable characters", f"got {len(name)}", "Choose another")
     return name
 
 
 def name_key(name: str) -> str:
-    """What two names that look the same to a reader share: compatibility form, case and spaces."""
-    return pack(" ".join(unicodedata.normalize("NFKC", name).casefold().split()))
+    """What two names that look the same to a reader share: compatibility form, case, spaces, what leaves no trace."""
+    seen = _UNSEEN.sub("", unicodedata.normalize("NFKC", name))
+    return pack(" ".join(seen.casefold().split()))

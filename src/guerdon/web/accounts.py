@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from guerdon.core.errors import GuerdonError
 from guerdon.hosting import Action, LimitError, NotAllowedError, NotFoundError, Role
@@ -34,7 +33,8 @@ def sign_in(visit: Visit) -> Any:
     try:
         if not visit.desk.sign_ins.take(address_of(visit.request.scope)):
             raise LimitError("at most 20 tries a minute from one address", "there were more", "Wait a minute")
-        token = visit.desk.host.people.sign_in(visit.form.get("name", "")[:200], visit.form.get("password", "")[:2000])
+        name, password = visit.form.get("name", "")[:200], visit.form.get("password", "")[:2000]
+        token = visit.desk.host.people.sign_in(name, password, address_of(visit.request.scope))
     except GuerdonError as error:
         return visit.page("sign_in.html.jinja", status_of(error), title="Sign in", error=error, to=to)
     response = visit.go(to or "/challenges", "signed-in")
@@ -48,9 +48,8 @@ def _back(path: str) -> str:
     >>> _back("/queue"), _back("//evil.example"), _back("https://evil.example/")
     ('/queue', '', '')
     """
-    parts = urlsplit(path)
-    plain = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isascii() and path.isprintable()
-    return path if plain and not parts.netloc and "\\" not in path and "//" not in path else ""
+    plain = path.startswith("/") and path.isascii() and path.isprintable()
+    return path if plain and "\\" not in path and "//" not in path else ""
 
 
 def sign_out(visit: Visit) -> Any:
@@ -77,7 +76,7 @@ def accept(visit: Visit) -> Any:
         if not visit.desk.sign_ins.take(address_of(visit.request.scope)):
             raise LimitError("at most 20 tries a minute from one address", "there were more", "Wait a minute")
         people.accept(visit.text("token"), name, password)
-        token = people.sign_in(name, password)
+        token = people.sign_in(name, password, address_of(visit.request.scope))
     except GuerdonError as error:
         return visit.page("invitation.html.jinja", status_of(error), title="Take your invitation", error=error)
     response = visit.go("/challenges", "signed-in")

@@ -1,0 +1,67 @@
+"""Attacks on who somebody is: keeping others out, bearing their name, coming into their team, finding them out."""
+
+import pytest
+from hosting_helpers import ADMIN, PASSWORD, person
+
+from guerdon.hosting import Host, HostingError, LimitError, NotAllowedError, NotFoundError, Role
+from guerdon.hosting.people import TRIES, TRIES_EVERYWHERE
+
+
+def guess(host: Host, name: str, source: str, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(NotAllowedError):
+            host.people.sign_in(name, "not her password", source)
+
+
+def test_wrong_passwords_from_elsewhere_keep_nobody_out(host: Host) -> None:
+    person(host, "Olga", Role.ORGANISER)
+    guess(host, "olga", "203.0.113.9", TRIES)
+    with pytest.raises(LimitError, match="at most 10 wrong passwords"):
+        host.people.sign_in("Olga", "not her password", "203.0.113.9")
+    assert host.people.sign_in("Olga", PASSWORD, "198.51.100.4")
+
+
+def test_guessing_from_many_places_comes_to_an_end(host: Host) -> None:
+    person(host, "Olga")
+    for place in range(TRIES_EVERYWHERE // TRIES):
+        guess(host, "Olga", f"203.0.113.{place}", TRIES)
+    with pytest.raises(LimitError, match="at most 200 wrong passwords"):
+        host.people.sign_in("Olga", "not her password", "198.51.100.4")
+
+
+@pytest.mark.parametrize("mark", ["\ufe0f", "\u034f", "\u17b4", "\u180b", "\u2800", "\u3164", "\U000e0101"])
+def test_a_mark_that_nobody_sees_makes_no_other_name(host: Host, mark: str) -> None:
+    person(host, "Olga")
+    for name in (f"Olga{mark}", f"Ol{mark}ga"):
+        with pytest.raises(HostingError, match="is taken"):
+            person(host, name)
+    with pytest.raises(HostingError, match="printable characters"):
+        person(host, mark * 3)
+
+
+def test_a_name_may_have_a_picture_in_it(host: Host) -> None:
+    assert person(host, "Ann \u2764\ufe0f").name == "Ann \u2764\ufe0f"
+    assert host.people.sign_in("ann \u2764", PASSWORD)
+
+
+def test_nobody_takes_the_name_of_a_team_that_others_are_invited_to(host: Host) -> None:
+    token = host.people.invite(ADMIN, Role.ENTRANT, "Red team")
+    mallory = person(host, "red  TEAM")
+    victim = host.people.accept(token, "Vic", PASSWORD)
+    assert victim.team != mallory.team
+    assert victim.team_name == "Red team"
+
+
+@pytest.mark.parametrize("role", [Role.ENTRANT, Role.ANNOTATOR])
+def test_who_is_there_is_not_told_by_asking_for_their_data(host: Host, role: Role) -> None:
+    person(host, "Olga")
+    asker = person(host, "Mallory", role)
+    said = set()
+    for name in ("Olga", "Nobody"):
+        with pytest.raises(NotAllowedError) as refused:
+            host.forgetting.data(asker, name)
+        said.add(str(refused.value))
+    assert len(said) == 1
+    with pytest.raises(NotFoundError):
+        host.forgetting.data(ADMIN, "Nobody")
+    assert host.forgetting.data(asker, asker.person)["person"]["name"] == "Mallory"
