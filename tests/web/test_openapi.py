@@ -15,13 +15,14 @@ from hosting_helpers import CANARY, FREE, contest, guess, judged, person
 from web_helpers import ORIGIN
 
 from guerdon import Score
-from guerdon.hosting import Host, Phase, Role
+from guerdon.hosting import Actor, Host, Item, Phase, Role
 from guerdon.web.app import make_app
 from guerdon.web.settings import Settings
 
 pytestmark = pytest.mark.slow
 EXAMPLES = 40
 """Requests of each kind, role and operation."""
+ITEM = b'{"prompt": "p", "system": "c", "content": "more"}'
 SCOPES = ("read", "submit", "annotate", "organise")
 
 
@@ -48,10 +49,24 @@ def stage(host: Host, settings: Settings) -> Stage:
         waiting = host.submissions.submit(people["entrant"], "numbers", phase, guess(phase, 1, 2, 3))
         host.submissions.cancel(people["entrant"], waiting.id)
         given += [done.id, failed.id, waiting.id]
+    asked = compared(host, people["annotator"], people["organiser"])
     tokens = {name: host.people.new_api_token(each, "all", SCOPES) for name, each in people.items()}
     app = make_app(host, settings)
-    names = {"slug": ["numbers"], "contest": ["numbers"], "phase": ["open", "test", "final"], "id": given}
+    names = {
+        "slug": ["numbers", "fresh"], "contest": ["numbers"], "phase": ["open", "test", "final"], "id": given,
+        "pair": asked,
+    }  # fmt: skip
     return Stage(app, _document(app), names, {**tokens, "nobody": "", "forged": "guerdon-api-" + "x" * 43})
+
+
+def compared(host: Host, *people: Actor) -> list[str]:
+    """Pictures and texts to compare, under the name of the contest; returns questions that were put to people."""
+    host.comparisons.create(people[-1], "numbers", "Numbers")
+    png = host.ledger.blobs.put(b"\x89PNG", "image/png")
+    found = [Item(f"{k}{s}", png if k % 2 else f"text {k}", f"p{k}", s) for k in range(8) for s in "ab"]
+    host.comparisons.add(people[-1], "numbers", found)
+    host.comparisons.add_gold(people[-1], "numbers", "0a", "0b", "first")
+    return [pair.id for each in people for pair in host.comparisons.next_pairs(each, "numbers", 4)]
 
 
 def _document(app: Any) -> dict[str, Any]:
@@ -77,14 +92,16 @@ def test_every_answer_is_one_that_the_document_describes(stage: Stage, role: str
         seen |= _ask(stage, operation, GenerationMode.POSITIVE, stage.tokens[role])
         if operation.path_parameters or operation.query:
             seen |= _ask(stage, operation, GenerationMode.NEGATIVE, stage.tokens[role])
-    assert len(got) >= 15
+    assert len(got) >= 24
     done = {name for name, statuses in got.items() if min(statuses) < 300}
     hand_in = ("post", "/api/v1/contests/{slug}/submissions")
+    answers = {("post", "/api/v1/comparisons/pairs/{pair}/say"), ("post", "/api/v1/comparisons/{slug}/undo")}
     if role in ("nobody", "forged"):
         assert all(method == "get" for method, _ in done)
     if role == "organiser":
         assert done | {hand_in} == got.keys()  # it has closed the phases by then
     assert (hand_in in done) >= (role == "entrant")
+    assert (answers <= done) == (role in ("annotator", "organiser"))
 
 
 def _ask(stage: Stage, operation: Any, mode: Any, token: str) -> set[int]:
@@ -109,10 +126,11 @@ def _ask(stage: Stage, operation: Any, mode: Any, token: str) -> set[int]:
                 if data.draw(strategies.booleans()):
                     part[name] = data.draw(strategies.sampled_from(stage.names[name]))
         if case.media_type == "application/octet-stream" and data.draw(strategies.booleans()):
-            case.body = json.dumps(guess((case.query or {}).get("phase", "open"), 1, 2, 3)).encode()
+            handed_in = guess((case.query or {}).get("phase", "open"), 1, 2, 3)
+            case.body = ITEM if operation.path.endswith("items") else json.dumps(handed_in).encode()
         answer = case.call(app=stage.app, base_url=ORIGIN, headers=heads)
         case.validate_response(answer, checks=wanted)
-        assert CANARY not in answer.text
+        assert CANARY.encode() not in answer.content
         seen.add(answer.status_code)
 
     check()

@@ -217,6 +217,15 @@ class Comparisons:
 
         self._store.write(work)
 
+    def said(self, actor: Actor, pair: str) -> tuple[str | None, int]:
+        """What stands of a question of the actor's, `None` while it is open; and how often its choice was taken back.
+
+        Raises:
+            NotFoundError: it is not a question that was put to the actor.
+        """
+        _, view = self._asked(actor, pair)
+        return view.chosen.get(pair), view.version[pair]
+
     def undo(self, actor: Actor, project: str, pair: str = "") -> ShownPair | None:
         """Take back the actor's newest choice that stands; the question comes back. `None` if there is none.
 
@@ -258,7 +267,7 @@ class Comparisons:
         return self._store.ledger.blobs.get(content), content.media
 
     def _asked(self, actor: Actor, pair: str) -> tuple[Project, View]:
-        rows = self._store.rows("SELECT project, annotator FROM hosting_pairs WHERE id = ?", [pair[:64]])
+        rows = self._store.rows("SELECT project, annotator FROM hosting_pairs WHERE id = ?", [pack(pair[:64])])
         if not rows or rows[0][1] != actor.person:
             raise NotFoundError("a question that was put to you", f"got {pair!r:.40}", "Take the next one")
         found = _project(self._store.rows(f"{_PROJECT} WHERE id = ?", [rows[0][0]])[0])

@@ -7,31 +7,27 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from guerdon.core.errors import GuerdonError
 from guerdon.hosting import (
     Action,
-    Actor,
     Board,
     Change,
     Contest,
-    Host,
     HostingError,
-    LimitError,
     LimitsLeft,
-    NotAllowedError,
     Phase,
     QueueView,
     Submission,
 )
 from guerdon.hosting.files import Intake, shown_name
 from guerdon.hosting.may import ensure
-from guerdon.web.guard import address_of
+from guerdon.web import comparing
+from guerdon.web.calling import Caller, Problem, Raw, caller_of, problem, take_in
 from guerdon.web.kept import Kept, answered
-from guerdon.web.visit import log, status_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -45,14 +41,6 @@ ROWS = 1000
 
 
 @dataclass(frozen=True)
-class Caller:
-    """Who calls, and whom they ask."""
-
-    host: Host
-    actor: Actor
-
-
-@dataclass(frozen=True)
 class Me:
     """Who the token belongs to."""
 
@@ -60,15 +48,6 @@ class Me:
     role: str
     team: str
     scopes: list[str] | None
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What was expected, what came, what to do."""
-
-    expected: str
-    got: str
-    do: str
 
 
 @dataclass(frozen=True)
@@ -183,8 +162,18 @@ OPERATIONS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/queue", queue),
     ("GET", "/changes", changes),
     ("POST", "/invitations", invite),
+    *comparing.OPERATIONS,
 )
-"""All operations but handing in, whose body is a file."""
+"""All operations but those whose body is a file."""
+FILES = (
+    ("POST", "/contests/{slug}/submissions", "Hand in: the body is the file."),
+    (
+        "POST",
+        "/comparisons/{slug}/items",
+        "Add items and gold questions: the body is a file or a zip. For organisers.",
+    ),
+)
+"""Operations whose body is a file, with what they do."""
 REFUSALS = dict.fromkeys((400, 401, 403, 404, 429, 503), "What was expected, what came, what to do.")
 
 
@@ -192,28 +181,49 @@ def mount(app: FastAPI, desk: Desk) -> None:
     """Put the API into the application."""
     from fastapi.exceptions import RequestValidationError
 
-    refusals: dict[int | str, dict[str, Any]] = {
-        status: {"model": Problem, "description": text} for status, text in REFUSALS.items()
-    }
     for method, path, work in OPERATIONS:
         endpoint = _kept_board(desk) if work is board else _endpoint(desk, work)
         app.add_api_route(
             f"/api/v1{path}", endpoint, methods=[method], operation_id=work.__name__, tags=["guerdon"],
-            summary=inspect.getdoc(work), responses=refusals, response_model=typing.get_type_hints(work)["return"],
-            openapi_extra=SECURITY,
+            summary=inspect.getdoc(work), openapi_extra=SECURITY, **_answers(work),
         )  # fmt: skip
-    app.add_api_route(
-        "/api/v1/contests/{slug}/submissions", _submitter(desk), methods=["POST"], operation_id="submit",
-        tags=["guerdon"], summary="Hand in: the body is the file.", status_code=201, response_model=Submission,
-        responses={**refusals, 413: {"model": Problem, "description": "Too large."}},
-        openapi_extra={**SECURITY, "requestBody": {"required": True, "content": {"application/octet-stream": {
-            "schema": {"type": "string", "format": "binary"}}}}},
-    )  # fmt: skip
+    for (method, path, summary), (name, work, made) in zip(FILES, _takers(desk), strict=True):
+        app.add_api_route(
+            f"/api/v1{path}", work, methods=[method], operation_id=name, tags=["guerdon"], summary=summary,
+            status_code=201, response_model=made, openapi_extra={**SECURITY, **FILE},
+            responses={**_refusals(), 413: {"model": Problem, "description": "Too large."}},
+        )  # fmt: skip
     app.add_exception_handler(RequestValidationError, _unfit)
     _describe(app)
 
 
+def _takers(desk: Desk) -> tuple[tuple[str, Callable[..., Any], type], ...]:
+    """What takes each kind of file: its name, what it does, what it answers."""
+    return ("submit", _submitter(desk), Submission), ("add_items", comparing.adder(desk), comparing.Added)
+
+
+def _answers(work: Callable[..., Any]) -> dict[str, Any]:
+    """What an operation answers, as FastAPI is told."""
+    from starlette.responses import Response
+
+    made = typing.get_type_hints(work)["return"]
+    if made is not Raw:
+        return {"response_model": made, "responses": _refusals()}
+    kinds = {200: {"description": "As it is.", "content": {name: {} for name in comparing.MEDIA_OF[work]}}}
+    return {"response_model": None, "response_class": Response, "responses": {**_refusals(), **kinds}}
+
+
+def _refusals() -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Problem, "description": text} for status, text in REFUSALS.items()}
+
+
 SECURITY: dict[str, Any] = {"security": [{"bearer": []}]}
+FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 def _describe(app: FastAPI) -> None:
@@ -236,13 +246,14 @@ def _describe(app: FastAPI) -> None:
 
 def _endpoint(desk: Desk, work: Callable[..., Any]) -> Callable[..., Any]:
     """An operation as FastAPI calls it: with the request in the place of the caller."""
-    from fastapi import Request
+    from fastapi import Request, Response
 
     def answer(request: Request, **given: Any) -> Any:
         try:
-            return work(_caller(desk, request), **given)
+            made = work(caller_of(desk, request), **given)
+            return Response(made.body, 200, made.headers, made.media) if isinstance(made, Raw) else made
         except GuerdonError as error:
-            return _problem(error)
+            return problem(error)
 
     hints = typing.get_type_hints(work)
     rest = [each.replace(annotation=hints[each.name]) for each in list(inspect.signature(work).parameters.values())[1:]]
@@ -261,7 +272,7 @@ def _kept_board(desk: Desk) -> Callable[..., Any]:
 
     def answer(request: Request, slug: str, phase: str = "", first: int = 1, count: int = ROWS) -> Any:
         try:
-            caller = _caller(desk, request)
+            caller = caller_of(desk, request)
             found, where = _page(caller, slug, phase, first, count)
             ask = (found.slug, where.name, caller.actor)
             name = f"{caller.host.board_mark(*ask)}-{first}-{count}"
@@ -272,7 +283,7 @@ def _kept_board(desk: Desk) -> Callable[..., Any]:
                 kept.put(name, body)
             return answered(request, name, body)
         except GuerdonError as error:
-            return _problem(error)
+            return problem(error)
 
     answer.__annotations__.update(request=Request, slug=str, phase=str, first=int, count=int)
     return answer
@@ -284,16 +295,15 @@ def _submitter(desk: Desk) -> Callable[..., Any]:
 
     async def submit(request: Request, slug: str, phase: str = "", note: str = "", name: str = "") -> Any:
         try:
-            caller = await run_in_threadpool(_caller, desk, request)
+            caller = await run_in_threadpool(caller_of, desk, request)
             most = await run_in_threadpool(_most, desk, caller, slug, phase)
             with Intake(most, "a submission") as intake:
-                async for piece in _pieces(request):
-                    intake.add(piece)
+                await take_in(request, intake)
                 shown = shown_name(name) if name else ""
                 take = caller.host.submissions.submit
                 return await run_in_threadpool(take, caller.actor, slug, phase, intake.path(), note[:2000], shown)
         except GuerdonError as error:
-            return _problem(error)
+            return problem(error)
 
     submit.__annotations__.update(request=Request, slug=str, phase=str, note=str, name=str)
     return submit
@@ -305,49 +315,11 @@ def _most(desk: Desk, caller: Caller, slug: str, phase: str) -> int:
     return min(where.limits.size, desk.settings.uploads)
 
 
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    async for piece in request.stream():
-        if piece:
-            yield piece
-
-
-class _UnknownError(NotAllowedError):
-    """No token, or none that is valid."""
-
-    status = 401
-
-
-def _caller(desk: Desk, request: Request) -> Caller:
-    """Who calls, by their token; on a machine of one's own, its user."""
-    if desk.settings.local:
-        return Caller(desk.host, Actor.local())
-    given = request.headers.get("authorization", "")
-    kind, _, token = given.partition(" ")
-    actor = desk.host.people.actor_of(token.strip()) if kind.lower() == "bearer" else None
-    person = actor.person if actor else ""
-    if request.method != "GET" and not desk.may_change(person, address_of(request.scope)):
-        raise LimitError(f"at most {desk.settings.changes} changes a minute", "there were more", "Wait a minute")
-    if actor is None and (given or request.method != "GET"):
-        raise _UnknownError("a token in the header Authorization: Bearer", "there is none that is valid", "Make one")
-    return Caller(desk.host, actor or Actor.visitor())
-
-
-def _problem(error: GuerdonError) -> Any:
-    from starlette.responses import JSONResponse
-
-    status = status_of(error)
-    if status == 503:
-        log.error("api: %s", error)
-        error = HostingError("an answer", "the host could not give one", "Try again, then tell the organisers")
-    body = {"expected": error.expected, "got": error.got, "do": error.do}
-    return JSONResponse(body, status, {"www-authenticate": "Bearer"} if status == 401 else {})
-
-
 async def _unfit(request: Request, error: Any) -> Any:
     """Parameters that are not of their types."""
     found = error.errors()[0] if error.errors() else {"loc": ("request",), "msg": "unfit"}
     name = str(found["loc"][-1])[:40]
-    return _problem(HostingError(f"a value that fits {name}", str(found["msg"])[:200], "See /api/v1/openapi.json"))
+    return problem(HostingError(f"a value that fits {name}", str(found["msg"])[:200], "See /api/v1/openapi.json"))
 
 
-__all__ = ["OPERATIONS", "mount"]
+__all__ = ["FILES", "OPERATIONS", "mount"]

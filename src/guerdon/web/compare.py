@@ -6,13 +6,15 @@ Without scripts every key is a button of a form. With them the next three pairs 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from guerdon.core.errors import GuerdonError
-from guerdon.hosting import Action, HostingError, Project, ShownPair, Standing, may
+from guerdon.hosting import Action, Actor, Host, HostingError, Project, ShownPair, Standing, may
 from guerdon.hosting.files import Intake
 from guerdon.hosting.may import ensure
 from guerdon.report import text
@@ -30,6 +32,8 @@ RATED = 12
 """So many systems are drawn."""
 MEDIA = ("image/png", "image/jpeg", "image/webp", "image/gif", "video/mp4", "video/webm")
 """What is shown as a picture or clip; anything else is not shown."""
+MEDIA_HEADERS = {"content-security-policy": "default-src 'none'; sandbox", "cache-control": "private, max-age=600"}
+FORMATS = ("trl", "trl-implicit", "alpaca-farm", "guerdon")
 FLAGS = {
     "one side": "nearly always the same side, though sides are drawn",
     "alternating": "sides follow a pattern",
@@ -231,8 +235,7 @@ def media(visit: Visit) -> Any:
 
     content, kind = visit.desk.host.comparisons.media(visit.actor, visit.path["pair"], visit.path["side"])
     shown = kind if kind in MEDIA else "application/octet-stream"
-    heads = {"content-security-policy": "default-src 'none'; sandbox", "cache-control": "private, max-age=600"}
-    return Response(content, media_type=shown, headers=heads)
+    return Response(content, media_type=shown, headers=MEDIA_HEADERS)
 
 
 def standing(visit: Visit) -> Any:
@@ -276,21 +279,27 @@ def drawing(found: Standing) -> Markup | None:
 
 def export(visit: Visit) -> Any:
     """The choices as chosen and rejected, one JSON object a line."""
-    import tempfile
-    from pathlib import Path
-
     from starlette.responses import Response
 
     project = _project(visit)
     kind = visit.query.get("format", "trl")
-    if kind not in ("trl", "trl-implicit", "alpaca-farm", "guerdon"):
+    content = written(visit.desk.host, visit.actor, project.slug, kind)
+    heads = {"content-disposition": f'attachment; filename="{project.slug}-{kind}.jsonl"'}
+    return Response(content, media_type="application/jsonl", headers=heads)
+
+
+def written(host: Host, actor: Actor, project: str, kind: str) -> bytes:
+    """What people chose, as lines in one of `FORMATS`.
+
+    Raises:
+        HostingError: there is no such format, or nothing was chosen that it can hold.
+    """
+    if kind not in FORMATS:
         raise HostingError("a format of preferences", f"got {kind!r:.40}", "Try trl")
     with tempfile.TemporaryDirectory(prefix="guerdon-export-") as folder:
         path = Path(folder) / "preferences.jsonl"
-        visit.desk.host.comparisons.export(visit.actor, project.slug, path, kind)
-        content = path.read_bytes()
-    heads = {"content-disposition": f'attachment; filename="{project.slug}-{kind}.jsonl"'}
-    return Response(content, media_type="application/jsonl", headers=heads)
+        host.comparisons.export(actor, project, path, kind)
+        return path.read_bytes()
 
 
 def most(visit: Visit) -> int:

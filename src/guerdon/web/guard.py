@@ -38,7 +38,8 @@ SMALL = 1 << 20
 SLOWEST = 1000
 """Bytes a second that a body must come with on average, after the first minute."""
 _UPLOADS = re.compile(
-    r"/compare(/[a-z0-9-]+/items)?|/challenges/(new|import)|/challenges/[a-z0-9-]+/submit|/api/v1/contests/[a-z0-9-]+/submissions"
+    r"/compare(/[a-z0-9-]+/items)?|/challenges/(new|import)|/challenges/[a-z0-9-]+/submit"
+    r"|/api/v1/contests/[a-z0-9-]+/submissions|/api/v1/comparisons/[a-z0-9-]+/items"
 )
 _STRANGE = re.compile(rb"%00|%2e|%2f|%5c|%25|\\|//|/\.\.?(/|$)|;", re.IGNORECASE)
 _METHODS = ("GET", "HEAD", "POST")

@@ -10,10 +10,11 @@ from guerdon.web.visit import Page, Visit
 
 def manual(visit: Visit) -> Any:
     """All operations of the API, with an example."""
-    from guerdon.web.api import OPERATIONS
+    from guerdon.web.api import FILES, OPERATIONS
 
     rows = [(method, f"/api/v1{path}", inspect.getdoc(work) or "") for method, path, work in OPERATIONS]
-    rows.insert(6, ("POST", "/api/v1/contests/{slug}/submissions", "Hand in: the body is the file."))
+    files = [(method, f"/api/v1{path}", what) for method, path, what in FILES]
+    rows = [*rows[:6], files[0], *rows[6:], *files[1:]]
     return visit.page("manual.html.jinja", title="For programs", rows=rows)
 
 

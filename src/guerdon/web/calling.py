@@ -1,0 +1,94 @@
+"""One call of the JSON API: who calls, what comes in, and what is said of a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from guerdon.core.errors import GuerdonError
+from guerdon.hosting import Actor, Host, HostingError, LimitError, NotAllowedError
+from guerdon.hosting.files import Intake
+from guerdon.web.guard import address_of
+from guerdon.web.visit import log, status_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from guerdon.web.desk import Desk
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, and whom they ask."""
+
+    host: Host
+    actor: Actor
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What was expected, what came, what to do."""
+
+    expected: str
+    got: str
+    do: str
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An answer that is no JSON.
+
+    Args:
+        body: as it is.
+        media: its media type.
+        headers: beside that.
+    """
+
+    body: bytes
+    media: str
+    headers: dict[str, str]
+
+
+class UnknownError(NotAllowedError):
+    """No token, or none that is valid."""
+
+    status = 401
+
+
+def caller_of(desk: Desk, request: Request) -> Caller:
+    """Who calls, by their token; on a machine of one's own, its user.
+
+    Raises:
+        UnknownError: there is no valid token, and one is given or needed.
+        LimitError: there were too many changes.
+    """
+    if desk.settings.local:
+        return Caller(desk.host, Actor.local())
+    given = request.headers.get("authorization", "")
+    kind, _, token = given.partition(" ")
+    actor = desk.host.people.actor_of(token.strip()) if kind.lower() == "bearer" else None
+    person = actor.person if actor else ""
+    if request.method != "GET" and not desk.may_change(person, address_of(request.scope)):
+        raise LimitError(f"at most {desk.settings.changes} changes a minute", "there were more", "Wait a minute")
+    if actor is None and (given or request.method != "GET"):
+        raise UnknownError("a token in the header Authorization: Bearer", "there is none that is valid", "Make one")
+    return Caller(desk.host, actor or Actor.visitor())
+
+
+def problem(error: GuerdonError) -> Any:
+    """The answer that says what was wrong."""
+    from starlette.responses import JSONResponse
+
+    status = status_of(error)
+    if status == 503:
+        log.error("api: %s", error)
+        error = HostingError("an answer", "the host could not give one", "Try again, then tell the organisers")
+    body = {"expected": error.expected, "got": error.got, "do": error.do}
+    return JSONResponse(body, status, {"www-authenticate": "Bearer"} if status == 401 else {})
+
+
+async def take_in(request: Request, intake: Intake) -> None:
+    """The body of a call, as it comes."""
+    async for piece in request.stream():
+        if piece:
+            intake.add(piece)
