@@ -172,7 +172,8 @@ class Evaluator:
         """The scores of a submission.
 
         An answer that kills the child twice by itself is a fault of the judge; one that outlasts the time is the
-        entrant's.
+        entrant's, and so are those that are left when three times that time has passed: one submission of many
+        answers that hang or kill would else keep its worker for days.
 
         Raises:
             StoppedError: `stopped()` said so; the child is dead.
@@ -183,7 +184,8 @@ class Evaluator:
             return whole
         if len(cases) == 1 or self.judge.inner.unit == "group":
             return self._second(cases, whole, stopped)
-        replies = [self._alone([case], stopped) for case in cases]
+        until = begun + 3 * self._seconds + START_S
+        replies = [self._alone([case], stopped) if time.monotonic() < until else self._late(1) for case in cases]
         sandbox = next((reply.sandbox for reply in replies if reply.sandbox), "")
         flat = [score for reply in replies for score in reply.scores]
         return Reply(flat, time.monotonic() - begun, sandbox)
@@ -200,8 +202,12 @@ class Evaluator:
         if isinstance(reply, Reply):
             return reply
         if reply is FaultKind.TIMEOUT:
-            return Reply([Score.failed(reply, f"judging took more than {self._seconds:g} s", "solver")] * len(cases))
+            return self._late(len(cases))
         return Reply([Score.failed(reply, "killed its judge twice", "judge")] * len(cases))
+
+    def _late(self, count: int) -> Reply:
+        fault = Score.failed(FaultKind.TIMEOUT, f"judging took more than {self._seconds:g} s", "solver")
+        return Reply([fault] * count)
 
     def _attempt(self, cases: Sequence[Case], stopped: Callable[[], bool]) -> Reply | FaultKind:
         patience = self._seconds

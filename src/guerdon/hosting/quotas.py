@@ -12,6 +12,10 @@ from guerdon.hosting.things import Actor, Limits, LimitsLeft, Role
 
 Rows = Callable[[str, Sequence[Any]], list[Any]]
 DAY = 86400.0
+FREE = 20
+"""So many submissions a day count for nothing because they were cancelled or failed on the host's side. More do count:
+each of them is stored, and whether a judge fails may depend on the key.
+"""
 
 
 def limits_left(rows: Rows, actor: Actor, key: tuple[str, str], limits: Limits, now: float) -> LimitsLeft:
@@ -25,17 +29,18 @@ def limits_left(rows: Rows, actor: Actor, key: tuple[str, str], limits: Limits, 
         now: unix seconds.
     """
     today, month = math.floor(now / DAY) * DAY, month_of(now)
-    found = rows(_COUNTS, [today, month, *key, actor.team, *key, actor.person])[0]
-    waiting, total, by_day, by_month = map(int, found)
+    found = rows(_COUNTS, [today, month, today, *key, actor.team, *key, actor.person])[0]
+    waiting, total, by_day, by_month, freed = map(int, found)
+    beyond = max(freed - FREE, 0)
     free = actor.role is Role.ORGANISER
 
     def left(most: int | None, used: int) -> int | None:
         return None if most is None or free else max(most - used, 0)
 
     return LimitsLeft(
-        day=left(limits.per_day, by_day),
-        month=left(limits.per_month, by_month),
-        total=left(limits.total, total),
+        day=left(limits.per_day, by_day + beyond),
+        month=left(limits.per_month, by_month + beyond),
+        total=left(limits.total, total + beyond),
         concurrent=left(limits.concurrent, waiting),
         waiting=waiting,
         next_day=today + DAY,
@@ -77,6 +82,7 @@ _OF = "SELECT seq, state, counts, created FROM hosting_submissions WHERE contest
 _COUNTS = (  # a union: each half by an index of its own
     "SELECT COALESCE(SUM(CASE WHEN state IN ('queued', 'leased') THEN 1 ELSE 0 END), 0), COALESCE(SUM(counts), 0), "
     "COALESCE(SUM(CASE WHEN created >= ? THEN counts ELSE 0 END), 0), "
-    "COALESCE(SUM(CASE WHEN created >= ? THEN counts ELSE 0 END), 0) "
+    "COALESCE(SUM(CASE WHEN created >= ? THEN counts ELSE 0 END), 0), "
+    "COALESCE(SUM(CASE WHEN created >= ? THEN 1 - counts ELSE 0 END), 0) "
     f"FROM ({_OF} team = ? UNION {_OF} person = ?) s"
 )

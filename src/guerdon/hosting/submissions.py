@@ -63,7 +63,10 @@ class Submissions:
         found = self._contests.get(actor, contest)
         where = found.phase(phase)
         ensure(actor, Action.SUBMIT, where)
-        self._check_open(where, self._store.now())
+        now = self._store.now()
+        self._check_open(where, now)
+        left = limits_left(self._store.rows, actor, phase_key(found, where), where.limits, now)
+        ensure_left(left, where.limits, now)  # before anything of it is read or stored; again in the transaction
         size = size_of(content)
         if size > where.limits.size:
             raise HostingError(f"a submission of at most {where.limits.size:,} bytes", f"got {size:,}", "Shorten it")

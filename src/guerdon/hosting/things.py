@@ -116,8 +116,8 @@ class Limits:
 class LimitsLeft:
     """What may still be submitted to a phase by a team, and by each of its people; `None` is any number.
 
-    It is counted as submitting counts: what is 0 here is refused there. Faults of the host do not count, nor what was
-    cancelled before a worker had it; what a member handed in for another team does.
+    It is counted as submitting counts: what is 0 here is refused there. Up to 20 a day that failed on the host's side,
+    or were cancelled before a worker had them, do not count; what a member handed in for another team does.
 
     Args:
         day: until the next day begins.

@@ -165,7 +165,8 @@ class Worker:
             memory_mb=phase.limits.memory_mb,
             frank=phase.visibility is Visibility.OPEN,
         )
-        evaluator = self._evaluator_for((contest.id, phase.name), judge, phase.limits)
+        key = (contest.id, phase.name, phase.limits)  # which may change while a child is warm
+        evaluator = self._evaluator_for(key, judge, phase.limits)
         reply = evaluator.evaluate(posed.vault.cases(answers), stopped)
         sentence = sentence_of(reply.scores)
         return Verdict(reply.scores, identity(posed.judge), reply.sandbox, reply.seconds, sentence)
