@@ -21,11 +21,13 @@ def spec(request: pytest.FixtureRequest) -> Iterator[str]:
     if name == "ray":
         ray = pytest.importorskip("ray", reason='needs pip install "guerdon[ray]"')
         path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-        ray.init(
-            num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}}
-        )
-        yield name
-        ray.shutdown()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("guerdon.bench.loading._files", {})  # what other tests loaded, Ray would have to refuse
+            ray.init(
+                num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}}
+            )
+            yield name
+            ray.shutdown()
     else:
         yield name
 
