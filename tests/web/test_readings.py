@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
+from hosting_helpers import wait_for
 from web_helpers import Browser, main_of
 
 from guerdon import Answer, Score
@@ -196,6 +197,57 @@ def test_the_page_of_a_run_is_read_once_for_all_and_shows_how_the_run_ends(
     host.ledger.finish("run-a", "done")
     assert Desk(host, Settings()).ledger_mark() != desk_mark
     assert "done" in main_of(browser.get("/runs/run-a"))
+
+
+def test_a_report_is_made_in_the_background_once_for_each_state_of_a_run(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from guerdon.web import records
+
+    host.ledger.begin(RUN)
+    add(host, 0, 5)
+    go, made, render = threading.Event(), list[str](), records.report_page.render
+
+    def slow(*given: Any, **more: Any) -> str:
+        made.append("")
+        assert go.wait(60)
+        return render(*given, **more)
+
+    monkeypatch.setattr(records.report_page, "render", slow)
+    monkeypatch.setattr("guerdon.web.readings.PATIENCE_S", 0.0)
+    browser = Browser(host)
+    for _ in range(3):
+        waits = browser.get("/runs/run-a/report")
+        assert (waits.status_code, waits.headers["refresh"]) == (202, "3")
+        assert "is being made, of 5 attempts" in main_of(waits)
+    go.set()
+    whole = wait_for(lambda: _report(browser))
+    assert "<h1" in whole
+    assert _report(browser) == whole
+    assert len(made) == 1
+    add(host, 1, 2)
+    assert _report(browser) == whole  # of a run that goes on the last one is shown, and a new one made
+    wait_for(lambda: _report(browser) not in ("", whole))
+    host.ledger.finish("run-a", "done")
+    assert _report(browser) == ""  # it says something else than the run's page
+    wait_for(lambda: _report(browser))
+
+
+def _report(browser: Browser) -> str:
+    """The report; "" while it is being made."""
+    answer = browser.get("/runs/run-a/report")
+    return answer.text if answer.status_code == 200 else ""
+
+
+def test_a_run_that_is_too_long_for_the_server_has_its_report_made_elsewhere(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.ledger.begin(RUN)
+    add(host, 0, 5)
+    monkeypatch.setattr("guerdon.web.records.REPORTED", 4)
+    refused = Browser(host).get("/runs/run-a/report")
+    assert refused.status_code == 400
+    assert "guerdon report run-a" in refused.text
 
 
 def add(host: Host, step: int, count: int) -> None:

@@ -40,6 +40,7 @@ class Desk:
         self.over = threading.Event()
         self.seats = Seats(settings.streams)
         self.readings = Readings()
+        self.reports = Readings(most=4)
 
     def ledger_mark(self) -> Hashable:
         """Another value whenever a run of the ledger has grown or changed its status."""

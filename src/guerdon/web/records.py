@@ -13,7 +13,7 @@ from typing import Any
 
 from guerdon.core.challenge import Visibility
 from guerdon.core.errors import LedgerError
-from guerdon.hosting import Action, NotFoundError
+from guerdon.hosting import Action, HostingError, NotFoundError
 from guerdon.hosting.may import ensure, may
 from guerdon.ledger import AttemptRow, Ledger, RunRow, views
 from guerdon.ledger.codec import pack
@@ -28,9 +28,14 @@ from guerdon.web.systems import standalone
 from guerdon.web.visit import Page, Visit
 
 SHOWN = 200
+REPORTED = 2_000_000
+"""Attempts of a run whose report the server makes; what it reads of them is in memory for as long as that takes."""
+AGAIN_S = 3
+"""Seconds after which a page asks again for a report that is being made."""
 _ATTEMPTS = (
     "SELECT r.id, a.n FROM (SELECT run, COUNT(*) AS n FROM attempts GROUP BY run) a JOIN runs r ON r.seq = a.run"
 )
+_COUNT = "SELECT COUNT(*) FROM attempts WHERE run = (SELECT seq FROM runs WHERE id = ?)"
 
 
 def runs(visit: Visit) -> Any:
@@ -115,10 +120,39 @@ def _cards(found: Any) -> list[Card]:
 
 
 def report(visit: Visit) -> Any:
-    """The run's report, as `guerdon report` writes it."""
-    row = _run(visit)
+    """The run's report, as `guerdon report` writes it; made in the background, once for all who look.
+
+    Of a run that goes on it is the last that was made; of one that has ended, of its end.
+    """
+    row, ledger = _run(visit), visit.desk.host.ledger
     reveal = row.id in _revealed(visit)
-    return standalone(report_page.render(visit.desk.host.ledger, [row.id], reveal=reveal))
+    if (count := _count(ledger, row.id)) > REPORTED:
+        do = f"Make it by guerdon report {row.id}"
+        raise HostingError(f"a run of at most {REPORTED:,} attempts", f"it has {count:,}", do)
+    made, _ = visit.desk.reports.get(
+        (row.id, reveal), visit.desk.ledger_mark(), lambda: _reported(ledger, row.id, reveal)
+    )
+    if made is None or made.status != row.status:
+        shown = visit.page("making.html.jinja", 202, title=f"{row.challenge}, by {row.solver}", row=row, count=count)
+        shown.headers["refresh"] = str(AGAIN_S)
+        return shown
+    return standalone(made.html)
+
+
+@dataclass(frozen=True)
+class _Report:
+    """A report, and how the run stood before it was read."""
+
+    status: str
+    html: str
+
+
+def _reported(ledger: Ledger, run: str, reveal: bool) -> _Report:
+    return _Report(ledger.run(run).status, report_page.render(ledger, [run], reveal=reveal))
+
+
+def _count(ledger: Ledger, run: str) -> int:
+    return int(ledger.query(_COUNT, [pack(run)])[0][0])
 
 
 def attempt(visit: Visit) -> Any:
