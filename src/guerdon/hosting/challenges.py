@@ -52,6 +52,14 @@ def is_path_field(each: dataclasses.Field[Any]) -> bool:
     return "Path" in kind or ("str" in kind and each.default in ("", None, dataclasses.MISSING))
 
 
+def is_there(path: str) -> bool:
+    """Whether a text names a file or folder; one that cannot be a path names none."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def absolute_paths(kind: Any, fields: Mapping[str, Json]) -> dict[str, Json]:
     """Fields of a challenge's class whose files are found from any folder, since workers start in folders of their own.
 
@@ -68,7 +76,7 @@ def absolute_paths(kind: Any, fields: Mapping[str, Json]) -> dict[str, Json]:
             raise ConfigError(f"a field of {getattr(kind, 'name', kind)}", f"got {name!r}", did_you_mean(name, known))
     return {
         name: str(Path(value).resolve())
-        if isinstance(value, str) and value and is_path_field(known[name]) and Path(value).exists()
+        if isinstance(value, str) and value and is_path_field(known[name]) and is_there(value)
         else value
         for name, value in fields.items()
     }

@@ -17,7 +17,7 @@ from guerdon.core.plain import Json, digest
 from guerdon.core.recipe import identity, recipe
 from guerdon.core.reward import Reward
 from guerdon.hosting.challenges import Posed, challenge_of, reference
-from guerdon.hosting.errors import EditedError, HostingError, NotFoundError
+from guerdon.hosting.errors import BrokenError, EditedError, HostingError, NotFoundError
 from guerdon.hosting.may import Action, ensure, may
 from guerdon.hosting.store import Store, Writer, new_id, pack, packed, unpack, unpacked
 from guerdon.hosting.things import Actor, Contest, Limits, Phase
@@ -275,13 +275,17 @@ class Contests:
         return self.get(actor, slug)
 
     def posed(self, contest: Contest, phase: Phase) -> Posed:
-        """The tasks that answers to a phase are for. Kept, since reading them may take long."""
+        """The tasks that answers to a phase are for. Kept, since reading them may take long.
+
+        Raises:
+            BrokenError: the challenge cannot be loaded; why is for organisers.
+        """
         key = (contest.id, phase.split)
         with self._guard:
             if key not in self._posed:
                 sql = "SELECT ref, fields FROM hosting_contests WHERE id = ?"
                 ref, fields = self._store.rows(sql, [contest.id])[0]
-                self._posed[key] = Posed(challenge_of(unpack(ref), unpacked(fields) or {}), phase.split)
+                self._posed[key] = _loaded(unpack(ref), unpacked(fields) or {}, phase.split)
             return self._posed[key]
 
     def _contest(self, row: Sequence[Any], rows: Rows | None = None, moment: float | None = None) -> Contest:
@@ -307,6 +311,13 @@ def _laid_out(challenge: Challenge, phases: Sequence[Phase]) -> tuple[list[Phase
     for phase in made:
         _check_bounded(phase, posed[phase.split])
     return made, posed
+
+
+def _loaded(ref: str, fields: Mapping[str, Any], split: str) -> Posed:
+    try:
+        return Posed(challenge_of(ref, fields), split)
+    except Exception as error:
+        raise BrokenError.of(error) from error  # whatever an author's code raises
 
 
 def _seen_by(actor: Actor, contest: Contest) -> Contest:

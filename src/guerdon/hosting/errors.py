@@ -1,8 +1,10 @@
-"""What a contest refuses, and why. Every sentence may be read by an entrant, so none holds anything of a key."""
+"""What a contest refuses, and why. Every sentence but a `BrokenError`'s may be read by an entrant: none holds anything
+of a key.
+"""
 
 from __future__ import annotations
 
-from guerdon.core.errors import GuerdonError
+from guerdon.core.errors import ConfigError, GuerdonError
 
 
 class HostingError(GuerdonError):
@@ -27,6 +29,17 @@ class LimitError(HostingError):
     """A limit of the phase is reached; says which and when there is room again."""
 
     status = 429
+
+
+class BrokenError(ConfigError):
+    """A challenge that cannot be loaded any more. Why may quote its files, so it is for organisers only."""
+
+    @classmethod
+    def of(cls, error: Exception) -> BrokenError:
+        """What was raised while it was loaded, in three clauses."""
+        if isinstance(error, GuerdonError):
+            return cls(error.expected, error.got, error.do)
+        return cls("a challenge that loads", f"{type(error).__name__}: {str(error)[:200]}", "See guerdon check")
 
 
 class EditedError(HostingError):

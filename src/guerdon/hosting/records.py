@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 from guerdon.core.score import FaultKind
 from guerdon.hosting.contests import Contests, open_now
+from guerdon.hosting.errors import BrokenError
 from guerdon.hosting.may import Action, may
 from guerdon.hosting.scores import Scores
 from guerdon.hosting.store import Store, pack, unpack, unpacked
@@ -62,7 +64,8 @@ class Records:
         score = None
         attempts = self._scores.attempts(phase.run, item.number)
         if item.state is State.DONE and may(actor, Action.SEE_SCORE, item):
-            score = self.score(contest, phase, item.number)
+            with contextlib.suppress(BrokenError):  # one challenge that has gone must not take a list with it
+                score = self.score(contest, phase, item.number)
         return replace(item, fault=fault, worker=worker, heartbeat=heartbeat, score=score, attempts=attempts)
 
     def score(self, contest: Contest, phase: Phase, number: int) -> Shown | None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from guerdon.core.plain import Json
 from guerdon.core.recipe import field_docs
 from guerdon.hosting import Host, HostingError
-from guerdon.hosting.challenges import is_path_field
+from guerdon.hosting.challenges import is_path_field, is_there
 from guerdon.hosting.files import Archive, ArchiveCaps, Intake, read_zip, shown_name
 from guerdon.web.visit import Visit
 
@@ -105,16 +105,19 @@ def _value(typed: str) -> Any:
     """JSON where it is JSON, else the text."""
     try:
         return json.loads(typed)
-    except ValueError:
+    except (ValueError, RecursionError):
         return typed
 
 
 def _check_path(visit: Visit, setting: Setting, value: object) -> None:
-    """Over the net, an organiser names files of the folder for challenges and no others."""
-    if visit.desk.settings.local or not isinstance(value, str) or not ("/" in value or Path(value).exists()):
+    """Over the net, an organiser names files of the folder for challenges and no others, in lists neither."""
+    if isinstance(value, (list, dict)):
+        for each in value if isinstance(value, list) else [*value, *value.values()]:
+            _check_path(visit, setting, each)
+    if visit.desk.settings.local or not isinstance(value, str) or not ("/" in value or is_there(value)):
         return
     folder = visit.desk.settings.folder()
-    if folder is None or not Path(value).resolve().is_relative_to(folder):
+    if folder is None or "\0" in value or not Path(value).resolve().is_relative_to(folder):
         raise HostingError(f"{setting.name} in the folder for challenges", "it is elsewhere", "Hand the file in")
 
 

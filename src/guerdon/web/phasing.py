@@ -14,6 +14,8 @@ from guerdon.web.visit import Visit
 
 OPENNESS = (Visibility.OPEN, Visibility.AGGREGATE, Visibility.SEALED)
 MIB = 1 << 20
+DIGITS = 15
+"""Of a whole number: more of them no data base holds."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def whole(visit: Visit, name: str) -> int | None:
     typed = visit.text(name, 20)
     if not typed:
         return None
-    if not (typed.isascii() and typed.isdigit()):
+    if not (typed.isascii() and typed.isdigit() and len(typed) <= DIGITS):
         said = name.partition("-")[0].replace("_", " ")
         raise HostingError(f"{said} is a whole number", f"got {typed!r}", "Leave it empty for any")
     return int(typed)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from guerdon.core.errors import ConfigError, GuerdonError
 from guerdon.hosting import Actor, HostingError, LimitError, NotAllowedError, Role
+from guerdon.hosting.errors import BrokenError
 from guerdon.web.guard import SMALL, RefusedError, address_of, told
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def status_of(error: GuerdonError) -> int:
     """The status that says of an error whose it is."""
     if isinstance(error, HostingError):
         return error.status
-    return 400 if isinstance(error, ConfigError) else 503
+    return 400 if isinstance(error, ConfigError) and not isinstance(error, BrokenError) else 503
 
 
 def refusal(visit: Visit, error: GuerdonError) -> Response:
@@ -284,8 +285,9 @@ def refusal(visit: Visit, error: GuerdonError) -> Response:
         if visit.actor.role is not Role.ORGANISER:
             do = f"Tell the organisers: incident {number}"
             error = HostingError("an answer", "the host could not give one", do)
+    title = {403: "Not allowed", 404: "Not found"}.get(status, "That did not work")
     try:
-        return visit.page("refusal.html.jinja", status, error=error, title="That did not work")
+        return visit.page("refusal.html.jinja", status, error=error, title=title)
     except GuerdonError:  # the data base itself is away
         from starlette.responses import PlainTextResponse
 
