@@ -129,7 +129,7 @@ def _bad(name: str) -> str:
     if name[1:2] == ":":
         return "names a drive"
     if any(part in ("", ".", "..") for part in name.split("/")):
-        return "has an empty part, . or .."
+        return "has an empty part, '.' or '..'"
     if not name.isprintable():
         return "holds a character that cannot be shown"
     if not unicodedata.is_normalized("NFC", name):

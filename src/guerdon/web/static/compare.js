@@ -34,6 +34,7 @@ function show() {
   board.querySelector("[data-part=number]").textContent = String(past.length);
   board.querySelector("[data-part=pair]").hidden = !pair;
   board.querySelector("[data-part=none]").hidden = Boolean(pair) || waiting > 0;
+  board.querySelector("[data-part=choices]").hidden = !pair && !waiting;
   if (!pair) return;
   board.querySelector("[data-part=place]").textContent = (pair.number + 1).toLocaleString("en");
   const prompt = board.querySelector("[data-part=prompt]");

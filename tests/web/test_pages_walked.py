@@ -1,0 +1,117 @@
+"""What a stranger meets on a walk through the pages: landmarks, titles, forms that remember, and ways on."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("markdown_it")
+pytest.importorskip("nh3")
+from hosting_helpers import FREE, OneFile, contest, guess, judged
+from web_helpers import Browser, main_of, signed_in
+
+from guerdon import Score
+from guerdon.core.errors import GuerdonError
+from guerdon.hosting import Actor, Host, Item, Phase
+from guerdon.hosting.files.archives import safe_name
+from guerdon.web.settings import Settings
+
+LOCAL = Actor.local()
+
+
+def tab(answer: Any) -> str:
+    found = re.search(r"<title>(.*?)</title>", answer.text)
+    assert found
+    return found[1]
+
+
+def pets(host: Host) -> None:
+    host.comparisons.create(LOCAL, "pets", "Pets", "Which is better?")
+    host.comparisons.add(LOCAL, "pets", [Item(f"{s}-0", s, prompt="p", system=s) for s in ("ant", "dog")])
+    host.comparisons.add_gold(LOCAL, "pets", "ant-0", "dog-0", "first")
+
+
+@pytest.mark.parametrize("path", ["/challenges", "/challenges/numbers", "/queue", "/compare", "/api", "/nowhere"])
+def test_everything_on_a_page_lies_in_a_landmark(host: Host, path: str) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    answer = Browser(host).get(path)
+    body = answer.text.split("<body", 1)[1]
+    assert body.count('<header class="bar-top">') == body.count("<main") == body.count("<footer>") == 1
+    assert len(re.findall("<h1", main_of(answer))) == len(re.findall("<h1", body)) == 1
+
+
+def test_titles_tell_tabs_apart(host: Host) -> None:
+    contest(host, Phase("open", "open", limits=FREE), Phase("test", "test", limits=FREE))
+    pets(host)
+    item = host.submissions.submit(LOCAL, "numbers", "open", guess("open", 1, 2, 3))
+    paths = (
+        "/challenges/numbers?phase=open", "/challenges/numbers?phase=test", f"/submissions/{item.id}", "/compare/pets",
+        "/compare/pets/standing", "/compare/pets/review", "/challenges/numbers/alike", "/challenges/numbers/edit",
+        "/no",
+    )  # fmt: skip
+    titles = [tab(Browser(host).get(path)) for path in paths]
+    assert len(set(titles)) == len(titles)
+    assert titles[0] == "Numbers, open · guerdon"
+    assert titles[3] == "Which is better? · Pets · guerdon"
+    assert titles[-1] == "Not found · guerdon"
+
+
+def test_signing_in_keeps_the_name_and_leads_back_to_the_phase(host: Host, settings: Settings) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    signed_in(host, settings, "Ada")
+    late = Browser(host, settings)
+    link = re.search(r'href="(/sign-in\?to=[^"]*)"', late.get("/challenges/numbers/submit?phase=open").text)
+    assert link
+    wrong = late.post("/sign-in", {"name": "Ada <3", "password": "not that one"})
+    assert 'value="Ada &lt;3"' in main_of(wrong)
+    to = re.search(r'name="to" value="([^"]*)"', late.get(link[1]).text)
+    assert to
+    right = late.post("/sign-in", {"name": "Ada", "password": "a long enough sentence", "to": to[1]})
+    assert right.headers["location"].startswith("/challenges/numbers/submit?phase=open")
+
+
+def test_after_a_verdict_the_next_is_handed_in_from_there(host: Host, settings: Settings) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    ada = signed_in(host, settings, "Ada")
+    where = ada.post("/challenges/numbers/submit?phase=open", {"answer": json.dumps(guess("open", 1, 2, 3))})
+    path = where.headers["location"].split("?")[0]
+    assert "Hand in another" not in main_of(ada.get(path))
+    (item,) = host.submissions.list_for(LOCAL)
+    judged(host, item, *[Score.failed("invalid", "no number")] * 3)
+    assert "/challenges/numbers/submit?phase=open" in main_of(ada.get(path))
+    host.contests.close(LOCAL, "numbers", "open")
+    assert "Hand in another" not in main_of(ada.get(path))
+
+
+def test_shares_have_one_unit_and_the_end_of_the_pairs_only_undo(host: Host) -> None:
+    pets(host)
+    pair = host.comparisons.next_pair(LOCAL, "pets")
+    assert pair
+    assert 'data-part="choices" method="post" action="/compare/pets">' in Browser(host).get("/compare/pets").text
+    host.comparisons.choose(LOCAL, pair.id, "first", pair.version)
+    assert re.search(r"\d %  ?\([\d.]+ % to [\d.]+ %\)", main_of(Browser(host).get("/compare/pets/standing")))
+    over = main_of(Browser(host).get("/compare/pets"))
+    assert 'data-part="choices" method="post" action="/compare/pets" hidden>' in over
+    assert "Undo" in over
+
+
+def test_parts_of_a_score_stand_under_one_another_on_a_phone(host: Host) -> None:
+    contest(host, Phase("only", "open", limits=FREE), challenge=OneFile())
+    item = host.submissions.submit(LOCAL, "numbers", "only", b"3")
+    judged(host, item, Score(0.5, {"part": 0.5, "part_low": 0.4, "part_high": 0.6}))
+    text = Browser(host).get(f"/submissions/{item.id}").text
+    assert '<table class="parts stack">' in text
+    assert 'data-label="95 %">0.400 to 0.600</td>' in text
+
+
+def test_an_empty_place_says_what_to_do(host: Host, settings: Settings) -> None:
+    assert "Open a project below" in main_of(Browser(host).get("/compare"))
+    assert "Organisers open projects" in main_of(Browser(host, settings).get("/compare"))
+    assert "`" not in main_of(Browser(host).get("/systems/v3det")).split("verdicts-h")[0]
+
+
+def test_a_path_that_climbs_is_named_in_a_whole_sentence() -> None:
+    with pytest.raises(GuerdonError, match=r"has an empty part, '\.' or '\.\.'"):
+        safe_name("../x")
