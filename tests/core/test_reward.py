@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guerdon import (
     Answer,
@@ -129,6 +131,60 @@ def test_products_clips_and_worst_of() -> None:
     assert values(worst_of(length, is_upper)(cases("ABC"))) == [1.0]
     assert (length * is_upper).range == (0.0, 10.0)
     assert (length.clip(2, 5)).range == (2, 5)
+
+
+@dataclass(frozen=True)
+class End(Reward):
+    """One end of its range, for whatever is answered; nothing for an answer of its own name."""
+
+    range: tuple[float, float]
+    high: bool = True
+    tag: int = 0
+
+    def judge(self, cases: Sequence[Case]) -> list[float | None]:
+        return [None if case.answer.content == self.tag else self.range[self.high] for case in cases]
+
+
+ENDS = st.tuples(st.floats(-3, 3), st.floats(0, 3), st.booleans()).map(lambda t: ((t[0], t[0] + t[1]), t[2]))
+
+
+@given(st.lists(st.tuples(ENDS, st.floats(-2, 2)), min_size=1, max_size=4), st.floats(-1, 1), st.integers(0, 4))
+def test_no_composite_of_parts_at_their_ends_leaves_its_range(told: list[Any], bias: float, absent: int) -> None:
+    parts = [End(span, high, tag) for tag, ((span, high), _) in enumerate(told)]
+    wholes = [
+        sum((weight * part for (_, weight), part in zip(told[1:], parts[1:], strict=True)), told[0][1] * parts[0])
+        + bias,
+        math.prod(parts[1:], start=parts[0]),
+        worst_of(*parts),
+        *(ensemble(parts, mode) for mode in ("mean", "wco", "uwo")),
+    ]
+    for whole in wholes:
+        for score in whole(cases("all of them", absent)):
+            known = score.value is not None and whole.range[0] <= score.value <= whole.range[1]
+            assert known or (len(parts) == 1 and score.fault is not None and score.fault.kind == "not-applicable"), (
+                score
+            )
+
+
+def test_weights_that_add_up_to_one_by_hand_reach_one() -> None:
+    ones = [End((0.0, 1.0), tag=tag) for tag in range(3)]
+    whole = 0.7 * ones[0] + 0.2 * ones[1] + 0.1 * ones[2]
+    assert whole.range == (0.0, 1.0)
+    assert values(whole(cases("x"))) == [1.0]
+    assert values(ensemble([End((0.0, 0.1), tag=tag) for tag in range(3)])(cases("x"))) == [0.1]
+
+
+def test_a_part_that_does_not_apply_is_left_out_of_a_product() -> None:
+    whole = End((2.0, 3.0), tag=0) * End((0.5, 0.6), tag=1)
+    assert values(whole(cases("x", 1, 0))) == [pytest.approx(1.8), 3.0, 0.6]
+    assert whole.range == (0.5, 3.0)
+
+
+@given(st.lists(st.integers(0, 9), max_size=30))
+def test_ranks_are_those_of_scipy(drawn: list[int]) -> None:
+    rankdata = pytest.importorskip("scipy.stats").rankdata
+    expected = (rankdata(drawn) - 1) / (len(drawn) - 1) if len(drawn) > 1 else [0.5] * len(drawn)
+    assert ranked([float(each) for each in drawn]) == pytest.approx(list(expected))
 
 
 def test_a_gate_does_not_even_judge_what_it_keeps_out() -> None:

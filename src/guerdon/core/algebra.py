@@ -7,6 +7,7 @@ since a number that is missing cannot be weighed.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -65,7 +66,13 @@ class Composite(Reward):
         value, spread = self.merge(known)
         if not math.isfinite(value):
             return Score.failed(FaultKind.JUDGE, f"{self.name} came to {value}", parts=parts)
-        return Score(value, parts, spread)
+        return Score(_rounded_into(value, self.range), parts, spread)
+
+
+def _rounded_into(value: float, ends: Range) -> float:
+    """The value; the end of its range that only rounding has carried it over."""
+    inside = min(max(value, ends[0]), ends[1])
+    return inside if math.isclose(value, inside, rel_tol=1e-12, abs_tol=1e-12) else value
 
 
 def _named_parts(rewards: Sequence[Reward], row: Sequence[Score]) -> dict[str, float]:
@@ -91,8 +98,8 @@ class WeightedSum(Composite):
         """Sum of the weighted ends; a part that may be left out can also contribute 0."""
         ends = [sorted((w * low if w else 0.0, w * high if w else 0.0)) for w, (low, high) in zip(self.weights, ranges)]
         optional = len(ends) > 1
-        low = sum(min(end[0], 0.0) if optional else end[0] for end in ends)
-        return low + self.bias, sum(max(end[1], 0.0) if optional else end[1] for end in ends) + self.bias
+        low = math.fsum(min(end[0], 0.0) if optional else end[0] for end in ends)
+        return low + self.bias, math.fsum(max(end[1], 0.0) if optional else end[1] for end in ends) + self.bias
 
     def merge(self, values: Sequence[tuple[int, float]]) -> tuple[float, float | None]:
         """The weighted sum."""
@@ -101,14 +108,15 @@ class WeightedSum(Composite):
 
 @dataclass(frozen=True)
 class Product(Composite):
-    """Π rᵢ."""
+    """Π rᵢ, over the parts that apply."""
 
     def span(self, ranges: Sequence[Range]) -> Range:
-        """All products of ends."""
-        corners = [1.0]
-        for low, high in ranges:
-            corners = [0.0 if 0.0 in (c, end) else c * end for c in corners for end in (low, high)]
-        return min(corners), max(corners)
+        """The outermost products of ends; any part but one may be left out."""
+        (least, most), *others = ranges
+        for low, high in others:
+            both = [0.0 if 0.0 in (c, end) else c * end for c in (least, most) for end in (low, high)]
+            least, most = min(*both, least, low), max(*both, most, high)
+        return least, most
 
     def merge(self, values: Sequence[tuple[int, float]]) -> tuple[float, float | None]:
         """The product."""
@@ -271,10 +279,8 @@ class ByGroup(Wrapped):
         scores = self.inner(cases)
         known = [i for i, score in enumerate(scores) if score.value is not None]
         values = [float(scores[i].value) for i in known]  # type: ignore[arg-type]
-        for i, value in zip(known, self.transform(values) if values else (), strict=True):
-            scores[i] = Score(
-                float(value), {**scores[i].parts, self.inner.name: values[known.index(i)]}, scores[i].spread
-            )
+        for i, before, value in zip(known, values, self.transform(values) if values else (), strict=True):
+            scores[i] = Score(float(value), {**scores[i].parts, self.inner.name: before}, scores[i].spread)
         return scores
 
 
@@ -309,9 +315,8 @@ def ranked(values: Sequence[float]) -> list[float]:
     """
     if len(values) < 2:
         return [0.5] * len(values)
-    below = [sum(other < value for other in values) for value in values]
-    equal = [sum(other == value for other in values) - 1 for value in values]
-    return [(b + e / 2) / (len(values) - 1) for b, e in zip(below, equal)]
+    order = sorted(values)
+    return [(bisect_left(order, v) + bisect_right(order, v) - 1) / 2 / (len(values) - 1) for v in values]
 
 
 def weighted(left: Reward, right: Reward | float) -> Reward:
