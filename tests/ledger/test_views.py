@@ -12,7 +12,7 @@ from guerdon.core.intervals import wilson
 from guerdon.core.preference import Choice
 from guerdon.core.score import Score
 from guerdon.core.task import Answer, Task
-from guerdon.ledger import AttemptRow, ChoiceRow, Ledger, StepRow, attempt_id, views
+from guerdon.ledger import AttemptRow, ChoiceRow, Ledger, RunRow, StepRow, attempt_id, views
 from guerdon.ledger.estimates import mean_interval, pass_probability
 from guerdon.testing.ledger import all_views, make_run, make_verdict, write_history
 from guerdon.testing.postgres import Server
@@ -95,6 +95,22 @@ def test_leaderboard_shares_ranks_where_intervals_overlap(ledger: Ledger) -> Non
     assert [(entry.run, entry.rank) for entry in board] == [("also", 1), ("mid", 1), ("low", 3), ("other", 1)]
     pooled = views.leaderboard(ledger, "c", "main", by="solver")
     assert (pooled[0].run, pooled[0].runs, pooled[0].mean) == ("", 3, pytest.approx(1.85 / 3))
+
+
+def test_a_run_that_begins_while_a_leaderboard_is_made_waits_for_the_next(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(ledger, [[("a", 1.0)]], "x")
+    read = ledger.runs
+
+    def runs(challenge: str | None = None) -> list[RunRow]:
+        found = read(challenge)
+        fill(ledger, [[("a", 0.5)]], "y")
+        return found
+
+    monkeypatch.setattr(ledger, "runs", runs)
+    assert [entry.run for entry in views.leaderboard(ledger, "c", "main")] == ["x"]
+    assert [entry.run for entry in views.leaderboard(ledger, "c", "main")] == ["x", "y"]
 
 
 def test_a_sealed_leaderboard_tells_nothing(ledger: Ledger) -> None:

@@ -190,11 +190,12 @@ def leaderboard(
     of_run: dict[str, _Tally] = {}
     for row in rows:
         key = (row.judge, row.id) if by == "run" else (row.judge, row.solver)
-        tally = tallies.setdefault(key, _Tally([]))
-        tally.rows.append(row)
-        of_run[row.id] = tally
+        of_run[row.id] = tallies.setdefault(key, _Tally([]))
+        of_run[row.id].rows.append(row)
     for columns in ledger.query(_LEADERBOARD, [pack(challenge), pack(split)]):
-        _add(of_run[unpack(columns[0])], columns[1:], floor)
+        tally = of_run.get(unpack(columns[0]))
+        if tally is not None:  # else it began after the runs were read
+            _add(tally, columns[1:], floor)
     entries = [_entry(tally, by) for tally in tallies.values()]
     return sorted(_ranked(entries), key=lambda entry: (entry.mean is None, -(entry.mean or 0.0)))
 
