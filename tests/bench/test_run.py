@@ -22,6 +22,7 @@ from guerdon import (
     SolverError,
     run,
 )
+from guerdon.bench.rejudge import rejudge
 from guerdon.core.algebra import ranked
 
 
@@ -189,6 +190,18 @@ def test_unknown_splits_and_empty_challenges_are_refused(tmp_path: Path) -> None
             run(Climber(), Guess(numbers=()), ledger=book)
         with pytest.raises(ConfigError, match="inline"):
             run(Climber(), Guess(), ledger=book, workers="threads:3")
+
+
+@pytest.mark.parametrize("reason", ["first", "the host was mended", "", 'ünïcode "quoted"'])
+def test_attempts_are_judged_again_as_often_as_one_asks(tmp_path: Path, reason: str) -> None:
+    with ledger(tmp_path) as book:
+        done = run(Climber(), Guess(), ledger=book, budget=12)
+        for turn in (2, 3, 4):
+            assert rejudge(book, done.id, Guess(), which="all", reason=reason) == 12
+            told = book.verdicts(done.id, all=True)
+            assert len(told) == 12 * turn
+            assert len({(verdict.attempt, verdict.reason) for verdict in told}) == 12 * turn
+        assert all(verdict.reason.startswith(reason) for verdict in told[12:])
 
 
 def test_another_judge_is_another_run(tmp_path: Path) -> None:
