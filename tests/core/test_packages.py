@@ -20,6 +20,15 @@ def test_every_package_of_an_extra_is_known() -> None:
     assert set(DISTRIBUTIONS.values()) <= wanted
 
 
+def test_an_extra_is_known_whatever_else_its_line_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        "one>=1; extra == 'web'", 'two[more]>=1; python_version < "3.14" and extra == "logs"',
+        "three; (python_version < '3.14') and extra == 'logs'", "four>=2", "five; python_version < '3.14'",
+    ]  # fmt: skip
+    monkeypatch.setattr("guerdon.core.packages.metadata.requires", lambda _: lines)
+    assert _extras() == {"one": "web", "two": "logs", "three": "logs"}
+
+
 def test_our_own_module_that_is_missing_is_a_defect() -> None:
     assert missing(ModuleNotFoundError("no", name="guerdon.nowhere")) is None
     with pytest.raises(ModuleNotFoundError), boundary():

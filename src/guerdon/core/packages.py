@@ -10,6 +10,7 @@ from guerdon.core.errors import ConfigError
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "argon2": "argon2-cffi",
+    "backports": "backports.zstd",
     "markdown_it": "markdown-it-py",
     "multipart": "python-multipart",
     "skimage": "scikit-image",
@@ -17,7 +18,7 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 """Modules whose distribution has another name."""
-_EXTRA = re.compile(r"""^([A-Za-z0-9._-]+).*;\s*extra == ['"]([a-z]+)['"]$""")
+_EXTRA = re.compile(r"""^([A-Za-z0-9._-]+).*;.*\bextra == ['"]([a-z]+)['"]$""")
 
 
 def missing(error: ModuleNotFoundError) -> ConfigError | None:
