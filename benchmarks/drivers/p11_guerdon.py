@@ -36,6 +36,8 @@ def prepare(folder, teams, each):
     STATE["server"] = subprocess.Popen([*command, "--workers", "0"], stdout=subprocess.DEVNULL)
     wait_for(port, STATE["server"])
     STATE["client"], began = Client(port), tree_seconds(STATE["server"].pid)
+    while STATE["client"].ask(PATH)[0] == 503:  # it is being read
+        time.sleep(0.2)
     rows = read()
     return {"rows": rows, "first_cpu": tree_seconds(STATE["server"].pid) - began, "page": len(_page())}
 

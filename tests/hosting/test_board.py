@@ -1,4 +1,5 @@
 import random
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -6,6 +7,7 @@ from hosting_helpers import ADMIN, FREE, contest, entered, guess, judged, person
 
 from guerdon import Score
 from guerdon.hosting import Board, Host, Phase
+from guerdon.hosting.scores import Run, Scores
 from guerdon.hosting.standing import Best, Line, Standing
 
 
@@ -144,3 +146,30 @@ def test_two_hosts_on_one_data_base_show_the_same_after_each_change(live: Host, 
         judged(live, item, 0.9, 0.9, 0.9)
         assert board(other).rows == board(live).rows
         assert board(other).rows[0].value == pytest.approx(0.9)
+
+
+def test_a_board_that_takes_long_to_read_holds_up_no_other(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = person(host, "Ann")
+    for slug in ("long", "short"):
+        contest(host, Phase("open", "open", limits=FREE), slug=slug)
+        entered(host, ann, "open", 0.5, 0.5, 0.5, name=slug)
+    run = host.contests.find("long").phases[0].run
+    began, go, page = threading.Event(), threading.Event(), Scores._page
+
+    def slow(self: Scores, known: Run, newest: int) -> int:
+        if known is self._run(run):
+            began.set()
+            assert go.wait(60)
+        return page(self, known, newest)
+
+    monkeypatch.setattr(Scores, "_page", slow)
+    found: list[Board] = []
+    thread = threading.Thread(target=lambda: found.append(host.board("long", "open", ADMIN)))
+    thread.start()
+    assert began.wait(60)
+    assert host.board("short", "open", ADMIN).rows[0].value == 0.5
+    assert [item.score.value for item in host.submissions.list_for(ann) if item.score] == [0.5, 0.5]
+    assert not found
+    go.set()
+    thread.join()
+    assert found[0].rows[0].value == 0.5

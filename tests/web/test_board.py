@@ -1,10 +1,18 @@
-"""What a leaderboard's columns are."""
+"""What a leaderboard's columns are, and what is said while it is read for the first time."""
+
+import threading
+from typing import Any
 
 import pytest
 
 pytest.importorskip("fastapi")
+pytest.importorskip("markdown_it")
+pytest.importorskip("nh3")
+from hosting_helpers import FREE, contest, entered, person, wait_for
+from web_helpers import Browser, main_of
 
-from guerdon.hosting import BoardRow
+from guerdon.hosting import BoardRow, Host, Phase
+from guerdon.web.client import Client
 from guerdon.web.contests import _columns
 
 
@@ -20,3 +28,45 @@ def test_parts_are_shown_without_the_ends_of_their_intervals() -> None:
 def test_a_part_that_is_the_score_in_some_rows_only_is_a_part() -> None:
     assert _columns([row(0.2, AP=0.2), row(0.3, AP=0.2)]) == ("score", ["AP"])
     assert _columns([row(None)]) == ("score", [])
+
+
+def test_nobody_waits_for_a_board_that_is_read_for_the_first_time(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    entered(host, person(host, "Ada"), "open", 0.5, 0.5, 0.5)
+    go, looked, mark = threading.Event(), list[str](), host.board_mark
+
+    def slow(*given: Any) -> str:
+        looked.append("")
+        assert go.wait(60)
+        return mark(*given)
+
+    monkeypatch.setattr("guerdon.web.readings.PATIENCE_S", 0.0)
+    browser = Browser(host)
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "board_mark", slow)
+        for _ in range(2):
+            page = browser.get("/challenges/numbers")
+            assert (page.status_code, page.headers["refresh"]) == (200, "3")
+            assert "The leaderboard is being read" in main_of(page)
+            assert browser.get("/challenges").status_code == 200
+            assert browser.get("/challenges/numbers/board.csv").headers["location"] == "/challenges/numbers?phase=open"
+            told = browser.get("/api/v1/contests/numbers/board")
+            assert (told.status_code, told.headers["retry-after"]) == (503, "2")
+            assert "being read" in told.json()["got"]
+        go.set()
+        wait_for(lambda: browser.get("/api/v1/contests/numbers/board").status_code == 200)
+        assert len(looked) == 2  # the answer's own mark is the other
+    assert "refresh" not in browser.get("/challenges/numbers").headers
+    assert "Ada" in main_of(browser.get("/challenges/numbers"))
+    assert "Ada" in browser.get("/challenges/numbers/board.csv").text
+
+
+def test_the_client_asks_again_for_what_will_be_there_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx
+
+    answers = [httpx.Response(503, headers={"retry-after": "2"}), httpx.Response(200, json={"rows": []})]
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    with Client("https://contest.example", "t", httpx.MockTransport(lambda request: answers.pop(0))) as client:
+        assert client.board("numbers") == {"rows": []}
+    assert slept == [2]

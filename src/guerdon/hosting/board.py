@@ -28,8 +28,9 @@ from guerdon.ledger.estimates import mean_interval
 
 @dataclass
 class _View:
-    """What has been read of one phase."""
+    """What has been read of one phase; one thread at a time reads or shows it."""
 
+    guard: threading.RLock = field(default_factory=threading.RLock)
     events: int = -1
     shown: tuple[Visibility | None, bool] | None = None  # what may be told, by which the lines were made
     changes: int = 0
@@ -45,14 +46,16 @@ class _Names:
     """Names of teams, which are never changed."""
 
     def __init__(self, store: Store) -> None:
-        self._store, self._last = store, 0
+        self._store, self._last, self._guard = store, 0, threading.Lock()
         self._known = {"local": "local"}
 
     def read(self) -> set[str]:
         """Take in the teams that are new; returns their ids."""
-        rows = self._store.rows("SELECT seq, id, name FROM hosting_teams WHERE seq > ? ORDER BY seq", [self._last])
-        self._known.update((key, unpack(name)) for _, key, name in rows)
-        self._last = rows[-1][0] if rows else self._last
+        with self._guard:
+            sql = "SELECT seq, id, name FROM hosting_teams WHERE seq > ? ORDER BY seq"
+            rows = self._store.rows(sql, [self._last])
+            self._known.update((key, unpack(name)) for _, key, name in rows)
+            self._last = rows[-1][0] if rows else self._last
         return {key for _, key, _ in rows}
 
     def of(self, team: str) -> str:
@@ -68,7 +71,7 @@ class Boards:
         self._views: dict[tuple[str, str], _View] = {}
         self._names = _Names(store)
         self._life = secrets.token_hex(4)
-        self._guard = threading.RLock()
+        self._guard = threading.Lock()
 
     def board(self, contest: str, phase: str, actor: Actor, first: int = 1, count: int | None = None) -> Board:
         """The leaderboard of a phase as an actor may see it, or a part of it.
@@ -84,7 +87,7 @@ class Boards:
             NotAllowedError: the actor may see no board.
         """
         found, where = self._seen(contest, phase, actor)
-        with self._guard:
+        with self._kept(found, where).guard:
             view = self._view(found, where)
             return self._cut(view, found, where, actor, first, len(view.standing) if count is None else count)
 
@@ -95,7 +98,7 @@ class Boards:
             NotAllowedError: the actor may see no board.
         """
         found, where = self._seen(contest, phase, actor)
-        with self._guard:
+        with self._kept(found, where).guard:
             return self._mark(self._view(found, where), found, where, actor)
 
     def _seen(self, contest: str, phase: str, actor: Actor) -> tuple[Contest, Phase]:
@@ -112,9 +115,14 @@ class Boards:
 
     # ── keeping up ──────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _kept(self, contest: Contest, phase: Phase) -> _View:
+        """What has been read of a phase until now."""
+        with self._guard:
+            return self._views.setdefault(phase_key(contest, phase), _View())
+
     def _view(self, contest: Contest, phase: Phase) -> _View:
-        key = phase_key(contest, phase)
-        view = self._views.setdefault(key, _View())
+        """What there is to read of a phase; for whoever has its guard."""
+        key, view = phase_key(contest, phase), self._kept(contest, phase)
         newest = int(self._store.rows("SELECT COALESCE(MAX(seq), 0) FROM hosting_events")[0][0])
         touched: set[int] = set()
         if newest > view.events:

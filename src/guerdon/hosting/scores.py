@@ -24,10 +24,11 @@ Item = float | str
 
 @dataclass
 class Run:
-    """What has been read of one run."""
+    """What has been read of one run; one thread at a time adds to it."""
 
     seq: int
     last: int = 0
+    guard: threading.RLock = field(default_factory=threading.RLock)
     items: dict[int, Item | dict[int, Item]] = field(default_factory=dict)  # bare where there is but place 0
     order: dict[int, int] = field(default_factory=dict)  # step to the first verdict's place in the ledger
     changed: set[int] = field(default_factory=set)
@@ -43,15 +44,20 @@ class Scores:
 
     def read(self, run: str) -> Run:
         """Take in the verdicts that are new."""
-        with self._guard:
-            if run not in self._runs:
-                found = self._store.rows("SELECT seq FROM runs WHERE id = ?", [pack(run)])
-                self._runs[run] = Run(int(found[0][0]))
-            known = self._runs[run]
+        known = self._run(run)
+        with known.guard:
             newest = int(self._store.rows("SELECT COALESCE(MAX(seq), 0) FROM verdicts")[0][0])
             while known.last < newest:
                 known.last = self._page(known, newest)
             return known
+
+    def _run(self, run: str) -> Run:
+        """What is known of a run, however much that is."""
+        with self._guard:
+            if run not in self._runs:
+                found = self._store.rows("SELECT seq FROM runs WHERE id = ?", [pack(run)])
+                self._runs[run] = Run(int(found[0][0]))
+            return self._runs[run]
 
     def _page(self, known: Run, newest: int) -> int:
         """Take in a page of verdicts of any run; returns how far it goes."""
@@ -62,20 +68,21 @@ class Scores:
             known.changed.add(step)
         return until
 
-    def values(self, run: str, step: int, count: int, floor: float) -> list[float] | None:
-        """The values of a submission's items; `None` while one is not known and the entrant is not to blame."""
-        return self.values_now(self.read(run), step, count, floor)
-
     def values_now(self, run: Run, step: int, count: int, floor: float) -> list[float] | None:
-        """As `values`, of what has been read already."""
+        """The values of a submission's items, of what has been read already; `None` while one is not known and the
+        entrant is not to blame.
+        """
         found = run.items.get(step, {})
         if count == 1 and isinstance(found, float):
             return [found]
         return items_to_values(found if isinstance(found, dict) else {0: found}, count, floor)
 
     def shown(self, run: str, step: int, count: int, floor: float) -> Shown | None:
-        """A submission's score with its interval and parts."""
-        return self.all_shown(self.read(run), [step], count, floor).get(step)
+        """A submission's score with its interval and parts; read alone, however many others the run has."""
+        alone = Run(self._run(run).seq)
+        for place, value, whose in self._store.rows(_OF_STEP, [alone.seq, step]):
+            _put(alone.items, step, place, (whose or "") if value is None else value)
+        return self.all_shown(alone, [step], count, floor).get(step)
 
     def all_shown(self, run: Run, steps: Sequence[int], count: int, floor: float) -> dict[int, Shown]:
         """As `shown`, of several submissions by number, and of what has been read already."""
@@ -102,7 +109,7 @@ class Scores:
 
     def attempts(self, run: str, step: int) -> tuple[str, ...]:
         """Ids of a submission's attempts."""
-        return tuple(unpack(row[0]) for row in self._store.rows(_ATTEMPTS, [self.read(run).seq, step]))
+        return tuple(unpack(row[0]) for row in self._store.rows(_ATTEMPTS, [self._run(run).seq, step]))
 
 
 def _put(items: dict[int, Item | dict[int, Item]], step: int, place: int, item: Item) -> None:
@@ -149,6 +156,10 @@ _NEW = (  # the inner query first, whatever a planner thinks: it is short, while
     "SELECT v.seq, a.step, a.place, v.value, v.whose FROM (SELECT seq, attempt, value, whose FROM verdicts "
     f"WHERE seq > ? AND seq <= ? AND superseded = 0 ORDER BY seq LIMIT {PAGE}) v "
     "JOIN attempts a ON a.seq = v.attempt WHERE a.run = ? ORDER BY v.seq"
+)
+_OF_STEP = (  # as `_NEW`, of one step
+    "SELECT a.place, v.value, v.whose FROM attempts a JOIN verdicts v ON v.attempt = a.seq "
+    "WHERE a.run = ? AND a.step = ? AND v.superseded = 0 ORDER BY v.seq"
 )
 _SCORES = (  # the newest comes last
     "SELECT a.step, v.score FROM attempts a JOIN verdicts v ON v.attempt = a.seq "

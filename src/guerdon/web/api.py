@@ -26,7 +26,7 @@ from guerdon.hosting import (
 from guerdon.hosting.files import Intake, shown_name
 from guerdon.hosting.may import ensure
 from guerdon.web import comparing
-from guerdon.web.calling import Caller, Problem, Raw, caller_of, problem, take_in
+from guerdon.web.calling import BusyError, Caller, Problem, Raw, caller_of, problem, take_in
 from guerdon.web.kept import Kept, answered
 
 if TYPE_CHECKING:
@@ -274,6 +274,8 @@ def _kept_board(desk: Desk) -> Callable[..., Any]:
         try:
             caller = caller_of(desk, request)
             found, where = _page(caller, slug, phase, first, count)
+            if not desk.has_read(found, where):
+                raise BusyError("a board that has been read", "this one is being read", "Ask again in some seconds")
             ask = (found.slug, where.name, caller.actor)
             name = f"{caller.host.board_mark(*ask)}-{first}-{count}"
             body = kept.get(name)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from guerdon.web.desk import Desk
 
 
+AGAIN_S = 2
+"""Seconds after which to ask again for what is not there yet."""
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who calls, and whom they ask."""
@@ -55,6 +59,12 @@ class UnknownError(NotAllowedError):
     status = 401
 
 
+class BusyError(HostingError):
+    """What is asked for is not there yet, and will be soon."""
+
+    status = 503
+
+
 def caller_of(desk: Desk, request: Request) -> Caller:
     """Who calls, by their token; on a machine of one's own, its user.
 
@@ -79,12 +89,15 @@ def problem(error: GuerdonError) -> Any:
     """The answer that says what was wrong."""
     from starlette.responses import JSONResponse
 
-    status = status_of(error)
-    if status == 503:
+    status, heads = status_of(error), dict[str, str]()
+    if isinstance(error, BusyError):
+        heads = {"retry-after": str(AGAIN_S)}
+    elif status == 503:
         log.error("api: %s", error)
         error = HostingError("an answer", "the host could not give one", "Try again, then tell the organisers")
-    body = {"expected": error.expected, "got": error.got, "do": error.do}
-    return JSONResponse(body, status, {"www-authenticate": "Bearer"} if status == 401 else {})
+    elif status == 401:
+        heads = {"www-authenticate": "Bearer"}
+    return JSONResponse({"expected": error.expected, "got": error.got, "do": error.do}, status, heads)
 
 
 async def take_in(request: Request, intake: Intake) -> None:

@@ -13,6 +13,8 @@ from guerdon.core.errors import ConfigError, GuerdonError
 from guerdon.hosting.errors import HostingError
 
 PIECE = 1 << 20
+PATIENCE_S = 60.0
+"""So long a host is asked again that says that something will be there soon."""
 _WORDS = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 
@@ -99,12 +101,10 @@ class Client:
         return self._ask("GET", f"/contests/{contest}/board", params={"phase": phase, "first": first, "count": count})
 
     def _ask(self, method: str, path: str, **given: Any) -> dict[str, Any]:
-        import httpx
-
-        try:
-            answer = self._http.request(method, path, **given)
-        except httpx.HTTPError as error:
-            raise GuerdonError("a host that answers", f"{type(error).__name__}: {error}", "Check the address") from None
+        answer, ends = self._answer(method, path, given), time.monotonic() + PATIENCE_S
+        while _soon(answer, method) and time.monotonic() < ends:
+            time.sleep(min(int(answer.headers["retry-after"]), 10))
+            answer = self._answer(method, path, given)
         if answer.status_code < 400:
             return answer.json()  # type: ignore[no-any-return]
         try:
@@ -112,6 +112,14 @@ class Client:
             raise RefusedError(str(told["expected"]), str(told["got"]), str(told["do"]))
         except (ValueError, KeyError, TypeError):
             raise RefusedError("an answer of the host", answer.text[:200].strip(), "Check the address") from None
+
+    def _answer(self, method: str, path: str, given: dict[str, Any]) -> Any:
+        import httpx
+
+        try:
+            return self._http.request(method, path, **given)
+        except httpx.HTTPError as error:
+            raise GuerdonError("a host that answers", f"{type(error).__name__}: {error}", "Check the address") from None
 
     def close(self) -> None:
         """Hang up."""
@@ -122,3 +130,8 @@ class Client:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _soon(answer: Any, method: str) -> bool:
+    """Whether the host says that what was asked for will be there soon."""
+    return answer.status_code == 503 and method == "GET" and answer.headers.get("retry-after", "").isdecimal()

@@ -5,31 +5,36 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from guerdon.core.challenge import Landmark, Visibility
 from guerdon.core.errors import ConfigError
 from guerdon.hosting import Action, Board, BoardRow, Contest, LimitsLeft, NotAllowedError, Phase, Role, may
 from guerdon.hosting.files import write_table
-from guerdon.web import posing
+from guerdon.web import posing, readings
 from guerdon.web.drawing import Strip
 from guerdon.web.visit import Page, Visit
 
 PARTS = 4
 """Parts of a score that a leaderboard has room for; its CSV file has all."""
 PAGE = 100
+AGAIN_S = 3
+"""Seconds after which a page asks again for a leaderboard that is being read."""
 
 
 def challenges(visit: Visit) -> Any:
     """The challenges that the visitor may see."""
     found = visit.desk.host.contests.list(visit.actor)
-    cards = [(contest, *_heading(visit, contest)) for contest in found]
+    ends = time.monotonic() + readings.PATIENCE_S  # for all of them together
+    cards = [(contest, *_heading(visit, contest, ends)) for contest in found]
     return visit.page("challenges.html.jinja", title="Challenges", cards=cards)
 
 
-def _heading(visit: Visit, contest: Contest) -> tuple[Phase, str, Board | None]:
-    """The phase that a visitor wants first, how it stands, and its board."""
+def _heading(visit: Visit, contest: Contest, ends: float) -> tuple[Phase, str, Board | None]:
+    """The phase that a visitor wants first, how it stands, and its board if that is read by then."""
     phase = _first(contest)
-    return phase, standing(phase), board_of(visit, contest, phase, 1, 1)
+    waits = reading(visit, contest, phase, ends)
+    return phase, standing(phase), None if waits else board_of(visit, contest, phase, 1, 1)
 
 
 def _first(contest: Contest) -> Phase:
@@ -41,22 +46,34 @@ def challenge(visit: Visit) -> Any:
     contest = visit.desk.host.contests.get(visit.actor, visit.path["slug"])
     wanted = visit.query.get("phase", "")
     phase = contest.phase(wanted) if wanted else _first(contest)
-    board = board_of(visit, contest, phase, visit.number("from", 1, 1 << 31, 1), PAGE)
+    waits = reading(visit, contest, phase)
+    board = None if waits else board_of(visit, contest, phase, visit.number("from", 1, 1 << 31, 1), PAGE)
     if board and board.count and not board.rows:
         board = board_of(visit, contest, phase, board.count, PAGE)
     shown: Sequence[BoardRow] = board.rows if board else ()
     own = [board.own] if board and board.own and not any(row.own for row in shown) else []
     first, count = (board.first, board.count) if board else (1, 0)
     measure, names = _columns(shown)
-    return visit.page(
+    page = visit.page(
         "challenge.html.jinja", title=contest.title, contest=contest, phase=phase, board=board, rows=shown, own=own,
         first=first, last=first - 1 + len(shown), per=PAGE, count=count, strip=Strip([*shown, *own]),
         measure=measure, parts=names, published=published(visit, contest, phase),
         baselines=visit.desk.host.people.baseline_teams() if shown else frozenset(),
         left=left(visit, contest, phase) if may(visit.actor, Action.SUBMIT, phase) else None,
         chosen=chosen(visit, contest, phase), standing=standing, broken=broken(visit, contest, phase),
-        organises=may(visit.actor, Action.RUN_CONTEST, contest),
+        organises=may(visit.actor, Action.RUN_CONTEST, contest), reading=waits,
     )  # fmt: skip
+    if waits:
+        page.headers["refresh"] = str(AGAIN_S)
+    return page
+
+
+def reading(visit: Visit, contest: Contest, phase: Phase, ends: float | None = None) -> bool:
+    """Whether the board is not there yet, because it is still being read; see `Desk.has_read`."""
+    try:
+        return not visit.desk.has_read(contest, phase, ends)
+    except (NotAllowedError, ConfigError):
+        return False
 
 
 def _columns(rows: Sequence[BoardRow]) -> tuple[str, list[str]]:
@@ -127,6 +144,8 @@ def table(visit: Visit) -> Any:
 
     contest = visit.desk.host.contests.get(visit.actor, visit.path["slug"])
     phase = contest.phase(visit.query.get("phase", ""))
+    if reading(visit, contest, phase):
+        return visit.go(f"/challenges/{contest.slug}?phase={quote(phase.name, safe='')}")
     board = visit.desk.host.board(contest.slug, phase.name, visit.actor)
     names = _part_names(board.rows)
     head = ["rank", "group", "team", "score", "low", "high", "entries", *names]
@@ -155,8 +174,6 @@ def reveal(visit: Visit) -> Any:
 
 
 def _address(contest: Contest, visit: Visit) -> str:
-    from urllib.parse import quote
-
     phase = visit.text("phase")
     return f"/challenges/{contest.slug}" + (f"?phase={quote(contest.phase(phase).name, safe='')}" if phase else "")
 

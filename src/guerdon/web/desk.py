@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import threading
+import time
 from collections.abc import Hashable
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from guerdon.hosting import Action, Host, may
+from guerdon.hosting import Action, Actor, Contest, Host, Phase, may
 from guerdon.report import text
 from guerdon.web.drawing import share
 from guerdon.web.limits import Rate, Seats
@@ -41,11 +42,41 @@ class Desk:
         self.seats = Seats(settings.streams)
         self.readings = Readings()
         self.reports = Readings(most=4)
+        self._boards = Readings(most=1 << 20)
 
     def ledger_mark(self) -> Hashable:
         """Another value whenever a run of the ledger has grown or changed its status."""
         statuses = self.host.ledger.query("SELECT status, COUNT(*) FROM runs GROUP BY status ORDER BY status")
         return self.host.ledger.revision(), *statuses
+
+    def has_read(self, contest: Contest, phase: Phase, ends: float | None = None) -> bool:
+        """Whether the board of a phase can be asked for at once; if not, it is being read from now on.
+
+        After a start the first look at a board reads all that was ever judged in its phase.
+
+        Args:
+            contest: of a host.
+            phase: of it.
+            ends: until then, by the monotonic clock, it is waited for; a moment by default.
+
+        Raises:
+            GuerdonError: it cannot be read.
+        """
+
+        def read() -> str:
+            return self.host.board_mark(contest.slug, phase.name, Actor.local())
+
+        patience = None if ends is None else max(ends - time.monotonic(), 0.0)
+        return self._boards.get((f"{contest.id}/{phase.name}", False), None, read, patience)[1] > 0
+
+    def cookie(self, name: str) -> str:
+        """A cookie's name; over https one that no other host can set."""
+        return f"__Host-guerdon-{name}" if self.settings.secure else f"guerdon-{name}"
+
+    def may_change(self, person: str, address: str) -> bool:
+        """Count a change; False if the account or the address, which many may share, has none left."""
+        from_there = self.shared.take(address)
+        return (self.changes.take(person) if person else self.changes.take(f"address {address}")) and from_there
 
     def cookie(self, name: str) -> str:
         """A cookie's name; over https one that no other host can set."""

@@ -65,13 +65,14 @@ class Readings:
         self._next = 0.0
         self._guard, self._turn = threading.Lock(), threading.Lock()
 
-    def get(self, key: Key, mark: Hashable, read: Callable[[], Any]) -> tuple[Any, int]:
+    def get(self, key: Key, mark: Hashable, read: Callable[[], Any], patience: float | None = None) -> tuple[Any, int]:
         """What was read last, and its version; `None` and 0 while it is being read for the first time.
 
         Args:
             key: what of.
             mark: its state now.
             read: reads it, if the last reading is of another state and long enough ago.
+            patience: seconds to wait this time, if other than always.
 
         Raises:
             Exception: what reading it raised, if nothing was read before.
@@ -85,7 +86,7 @@ class Readings:
             job = found.job if not found.version or found.took < self._patience else None
             self._let_go()
         if job is not None:
-            job.wait(self._patience)
+            job.wait(self._patience if patience is None else patience)
         with self._guard:
             if not found.version and found.error is not None:
                 raise found.error
