@@ -78,15 +78,6 @@ class Desk:
         from_there = self.shared.take(address)
         return (self.changes.take(person) if person else self.changes.take(f"address {address}")) and from_there
 
-    def cookie(self, name: str) -> str:
-        """A cookie's name; over https one that no other host can set."""
-        return f"__Host-guerdon-{name}" if self.settings.secure else f"guerdon-{name}"
-
-    def may_change(self, person: str, address: str) -> bool:
-        """Count a change; False if the account or the address, which many may share, has none left."""
-        from_there = self.shared.take(address)
-        return (self.changes.take(person) if person else self.changes.take(f"address {address}")) and from_there
-
     def render(self, name: str, **context: Any) -> str:
         """A template, with everything escaped."""
         return environment().get_template(name).render(desk=self, settings=self.settings, **context)
