@@ -59,6 +59,15 @@ def test_a_deed_that_failed_is_not_on_record(host: Host) -> None:
     assert len(host.log(ADMIN)) == before
 
 
+def test_only_what_became_different_is_logged_as_changed(host: Host) -> None:
+    contest(host)
+    for _ in range(2):  # a form hands in every field, touched or not
+        host.contests.change(ADMIN, "numbers", title="Other", rules_markdown="", public=False)
+    host.contests.change(ADMIN, "numbers", rules_markdown="# New", public=True)
+    said = [deed.words for deed in host.log(ADMIN, "numbers") if deed.action == "change"]
+    assert said == ["changed public, rules", "changed nothing", "changed title"]
+
+
 def test_the_second_of_two_who_edit_at_once_is_told(live: Host) -> None:
     contest(live)
     seen = live.contests.get(ADMIN, "numbers").version

@@ -183,7 +183,8 @@ class Contests:
         def work(to: Writer, contest: Contest) -> None:
             for column, value in given.items():
                 to.change(f"UPDATE hosting_contests SET {column} = ? WHERE id = ?", [value, contest.id])
-            to.record(actor.person, "change", slug, changed=sorted(given))
+            stood = {"title": pack(contest.title), "rules": pack(contest.rules), "public": int(contest.public)}
+            to.record(actor.person, "change", slug, changed=sorted(name for name in given if given[name] != stood[name]))
 
         return self._edit(actor, slug, version, work)
 

@@ -55,7 +55,7 @@ def _said(name: str, value: Any) -> str:
     if isinstance(value, list) and len(value) == 2 and name not in ("phases", "changed"):
         return f"{_said(name, value[0])} → {_said(name, value[1])}"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(str, value)) or "nothing"
     if name in ("opens", "closes"):
         return moment(value) if isinstance(value, (int, float)) else "not set"
     if isinstance(value, bool):
