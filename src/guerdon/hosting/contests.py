@@ -184,7 +184,8 @@ class Contests:
             for column, value in given.items():
                 to.change(f"UPDATE hosting_contests SET {column} = ? WHERE id = ?", [value, contest.id])
             stood = {"title": pack(contest.title), "rules": pack(contest.rules), "public": int(contest.public)}
-            to.record(actor.person, "change", slug, changed=sorted(name for name in given if given[name] != stood[name]))
+            changed = sorted(name for name, value in given.items() if value != stood[name])
+            to.record(actor.person, "change", slug, changed=changed)
 
         return self._edit(actor, slug, version, work)
 
