@@ -73,6 +73,20 @@ def test_leaving_items_out_is_leaving_rows_out():
         np.testing.assert_allclose(found[i], [scores.sum(), scores[[1, 4]].sum()])
 
 
+def test_a_place_that_varies_in_one_item_only_is_flat_without_it():
+    rng = np.random.default_rng(0)
+    count, places = 20, 60
+    one, two = np.zeros((count, places), np.float32), rng.normal(size=(count, places)).astype(np.float32)
+    one[rng.integers(0, count, places), np.arange(places)] = rng.uniform(0.1, 9, places)
+    one[:, :20] += np.float32(0.37)
+    one[:, 50:] = rng.normal(size=(count, 10))
+    one[3, 50:] = 1e5
+    found = without_each(one, two, np.full(places, 0.3), np.eye(places, dtype=bool))
+    for i in range(count):
+        left = normalised(correlations(np.delete(one, i, 0), np.delete(two, i, 0)), np.full(places, 0.3))
+        np.testing.assert_allclose(found[i], left, rtol=1e-5, atol=1e-9)
+
+
 def test_the_error_is_that_of_fresh_images():
     """Standard errors from one sample of images beside the spread over many samples."""
     rng = np.random.default_rng(4)

@@ -23,6 +23,8 @@ LEAST_CEILING = 1e-14
 """Stands for a ceiling of 0."""
 FLAT = 1e-14
 """A variance below this share of the mean square is rounding, so that the place does not vary."""
+LOST = 1e-6
+"""Where one item holds all but this share of a sum, what the others hold is not found by taking it away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,17 @@ def without_each(predicted: Floats, truth: Floats, ceiling: npt.ArrayLike, membe
         # Leaving out row i of centred columns takes n/(n − 1) of its product with itself from every sum.
         share = count / (count - 1)
         sums = Moments(*((a * b).sum(0) - share * (a * b) for a, b in ((x, x), (y, y), (x, y))))
-        found += normalised(_r(sums, moves & varies), most[part]) @ members[:, part].T
+        r = _r(sums, moves & varies)
+        _anew(r, (sums.xx < LOST * (x * x).sum(0)) | (sums.yy < LOST * (y * y).sum(0)), one, two)
+        found += normalised(r, most[part]) @ members[:, part].T
     return found
+
+
+def _anew(r: Wide, lost: npt.NDArray[np.bool_], predicted: Floats, truth: Floats) -> None:
+    """Fill in r where it was lost (N, V), from the rows without the item."""
+    for item in np.flatnonzero(lost.any(1)):
+        at = np.flatnonzero(lost[item])
+        r[item, at] = correlations(np.delete(predicted[:, at], item, 0), np.delete(truth[:, at], item, 0))
 
 
 def jackknife_error(left_out: Wide) -> Wide:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -132,6 +134,44 @@ def test_missing_pictures_and_wrong_tables_are_said(tmp_path):
     betas = {"lh": np.zeros((4, 2)), "rh": np.zeros((4, 2))}
     with pytest.raises(ConfigError, match="the first is 0"):
         prepare(Recording("subj01", items, sessions, betas, {}), tmp_path, withheld=1)
+
+
+def raw(folder, trained, change=lambda betas: None, suffix=".PNG"):
+    """A recording of some training images and three test images, seen twice each."""
+    count = trained + 3
+    items = np.concatenate([np.arange(trained), np.arange(trained, count), np.arange(trained, count)])
+    sessions = np.concatenate([np.zeros(trained, int), np.ones(3, int), np.full(3, 2)])
+    betas = {side: np.random.default_rng(1).normal(size=(len(items), 4)).astype(np.float32) for side in ("lh", "rh")}
+    change(betas)
+    picture = folder / f"one{suffix}"
+    picture.write_bytes(b"picture")
+    return Recording("subj01", items, sessions, betas, dict.fromkeys(range(count), picture))
+
+
+def test_ten_thousand_pictures_and_more_are_read_back_in_order(tmp_path):
+    subject = prepare(raw(tmp_path, 10_001), tmp_path, withheld=2)
+    assert [int(path.stem[-5:]) for path in subject.images("training")] == list(range(10_001))
+    assert subject.images("test")[0].name == "test-0001_nsd-10001.png"
+
+
+def unseen(betas):
+    betas["rh"][2, 3] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("change", "suffix", "ncsnr", "said"),
+    [
+        (unseen, ".png", {}, "finite betas of rh: vertex 3 has others"),
+        (lambda betas: None, ".bmp", {}, "PNG or JPEG: 23 are others, the first is 'one.bmp'"),
+        (lambda betas: None, ".png", {"lh": np.ones(3)}, "each of 4 vertices of lh"),
+        (lambda betas: None, ".png", {"lh": np.array([1, 1, np.nan, 1])}, "some are not finite"),
+    ],
+)
+def test_what_nobody_could_read_is_not_prepared_and_nothing_is_left_behind(tmp_path, change, suffix, ncsnr, said):
+    made = replace(raw(tmp_path, 20, change, suffix), ncsnr=ncsnr)
+    with pytest.raises(ConfigError, match=said):
+        prepare(made, tmp_path / "out", withheld=2)
+    assert not (tmp_path / "out" / "subj01").exists()
 
 
 def scored(solver, challenge, folder):

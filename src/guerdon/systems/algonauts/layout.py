@@ -39,6 +39,7 @@ VERTICES: Mapping[int, tuple[int, int]] = {
 }  # fmt: skip
 """Vertices of the left and the right hemisphere."""
 IMAGE = re.compile(r"(train|test)-(\d{4,})_nsd-(\d{5,})\.(png|jpe?g)")
+PICTURE = re.compile(r"\.(png|jpe?g)$", re.IGNORECASE)
 SUBJECT = re.compile(r"subj\d{2}")
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from guerdon.core.errors import ConfigError
 from guerdon.numerics.noise import average_repeats, noise_ceiling, signal_to_noise, zscore_sessions
-from guerdon.systems.algonauts.layout import HEMISPHERES, Hemisphere, Subject
+from guerdon.systems.algonauts.layout import HEMISPHERES, PICTURE, Hemisphere, Subject
 from guerdon.systems.algonauts.mapping import write_mapping
 
 WITHHELD = 3
@@ -113,22 +113,31 @@ def prepare(
         on_step: told what is being done.
 
     Raises:
-        ConfigError: trials, images or regions do not fit.
+        ConfigError: trials, images or regions do not fit, or a number is not finite. Nothing is left behind.
     """
     parts = divide(recording.items, recording.sessions, withheld=withheld, elsewhere=elsewhere)
     missing = [item for item in [*parts.training, *parts.test] if item not in recording.images]
     if missing:
         raise ConfigError("a file for each image", f"{len(missing)} have none, the first is {missing[0]}", "Add them")
+    odd = [name for item in [*parts.training, *parts.test] if not PICTURE.search(name := recording.images[item].name)]
+    if odd:
+        raise ConfigError(
+            "pictures in PNG or JPEG", f"{len(odd)} are others, the first is {odd[0]!r:.80}", "Convert them"
+        )
     subject = Subject(root / recording.name)
     if subject.folder.exists():
         raise ConfigError(f"a folder {recording.name} that is not there yet", "it is", "Remove it, or name another")
     on_step(f"{recording.name}: {len(parts.training)} training and {len(parts.test)} test images")
-    for split, items in (("training", parts.training), ("test", parts.test)):
-        _copy_images(subject, split, items, recording.images)
-    for side in HEMISPHERES:
-        on_step(f"{recording.name}: {side}")
-        _responses(recording, parts, subject, side, hide_test)
-        _regions(recording, subject, side)
+    try:
+        for split, items in (("training", parts.training), ("test", parts.test)):
+            _copy_images(subject, split, items, recording.images)
+        for side in HEMISPHERES:
+            on_step(f"{recording.name}: {side}")
+            _responses(recording, parts, subject, side, hide_test)
+            _regions(recording, subject, side)
+    except BaseException:
+        shutil.rmtree(subject.folder, ignore_errors=True)
+        raise
     return subject
 
 
@@ -136,8 +145,9 @@ def _copy_images(subject: Subject, split: str, items: Sequence[int], images: Map
     folder = subject.folder / f"{split}_split" / f"{split}_images"
     folder.mkdir(parents=True)
     word = "train" if split == "training" else "test"
+    width = max(4, len(str(len(items))))  # so that names sort as their numbers do
     for at, item in enumerate(items, start=1):
-        shutil.copyfile(images[item], folder / f"{word}-{at:04d}_nsd-{item:05d}{images[item].suffix.lower()}")
+        shutil.copyfile(images[item], folder / f"{word}-{at:0{width}d}_nsd-{item:05d}{images[item].suffix.lower()}")
 
 
 def _responses(recording: Recording, parts: Divided, subject: Subject, side: Hemisphere, hide_test: bool) -> None:
@@ -152,9 +162,16 @@ def _responses(recording: Recording, parts: Divided, subject: Subject, side: Hem
     out = {split: _new(subject.fmri_path(split, side), (rows[split], count)) for split in shown}  # type: ignore[arg-type]
     given = recording.ncsnr.get(side)
     ceiling = np.empty(count)
+    if given is not None and (given.shape != (count,) or not np.isfinite(given).all()):
+        got = f"got {given.shape}" if given.shape != (count,) else "some are not finite"
+        raise ConfigError(f"a finite ncsnr for each of {count} vertices of {side}", got, "Check its side")
     for start in range(0, count, VERTICES_AT_ONCE):
         block = slice(start, start + VERTICES_AT_ONCE)
-        scored = zscore_sessions(np.asarray(betas[:, block]), recording.sessions)
+        trials = np.asarray(betas[:, block])
+        if not (finite := np.isfinite(trials).all(0)).all():
+            first = start + int(np.argmin(finite))
+            raise ConfigError(f"finite betas of {side}", f"vertex {first} has others", "Leave such vertices out")
+        scored = zscore_sessions(trials, recording.sessions)
         repeats = None
         for split, table in out.items():
             _, means, repeats = average_repeats(scored[kept[split]], recording.items[kept[split]])
