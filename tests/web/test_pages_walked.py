@@ -109,7 +109,20 @@ def test_parts_of_a_score_stand_under_one_another_on_a_phone(host: Host) -> None
 def test_an_empty_place_says_what_to_do(host: Host, settings: Settings) -> None:
     assert "Open a project below" in main_of(Browser(host).get("/compare"))
     assert "Organisers open projects" in main_of(Browser(host, settings).get("/compare"))
-    assert "`" not in main_of(Browser(host).get("/systems/v3det")).split("verdicts-h")[0]
+
+
+def test_a_system_s_sources_are_links_and_its_words_no_markup(host: Host) -> None:
+    text = main_of(Browser(host).get("/systems/v3det"))
+    assert "`" not in text.split("verdicts-h")[0]
+    assert '<a href="https://arxiv.org/abs/2406.11739" rel="noreferrer">arXiv 2406.11739</a>' in text
+    assert '<a href="https://github.com/V3Det/V3Det" rel="noreferrer">' in text
+
+
+def test_a_closed_phase_offers_no_button_to_hand_in(host: Host) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    assert "<button>Hand in</button>" in Browser(host).get("/challenges/numbers/submit").text
+    host.contests.close(LOCAL, "numbers", "open")
+    assert "<button disabled>Hand in</button>" in Browser(host).get("/challenges/numbers/submit").text
 
 
 def test_a_path_that_climbs_is_named_in_a_whole_sentence() -> None:
