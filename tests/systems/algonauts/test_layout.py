@@ -6,10 +6,12 @@ import pytest
 from guerdon.bench.run import run
 from guerdon.core.errors import ConfigError
 from guerdon.ledger import Ledger
+from guerdon.numerics.ridge import Ridge
 from guerdon.systems.algonauts import brains
 from guerdon.systems.algonauts.challenge import Algonauts
 from guerdon.systems.algonauts.commands import main
-from guerdon.systems.algonauts.layout import COUNTS, VERTICES, subjects
+from guerdon.systems.algonauts.judge import Truth, score_part
+from guerdon.systems.algonauts.layout import COUNTS, VERTICES, Subject, subjects
 from guerdon.systems.algonauts.prepare import Recording, divide, prepare
 from guerdon.systems.algonauts.solvers import LinearEncoder, SubmissionFile
 
@@ -146,6 +148,56 @@ def raw(folder, trained, change=lambda betas: None, suffix=".PNG"):
     picture = folder / f"one{suffix}"
     picture.write_bytes(b"picture")
     return Recording("subj01", items, sessions, betas, dict.fromkeys(range(count), picture))
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (b"", "lh_noise_ceiling.npy is an array of numbers"),
+        (b"PK", "it is a zip"),
+        (np.array([0.5, np.nan]), "that of vertex 1 is nan"),
+        (np.array([50.0, 0.5]), "that of vertex 0 is 50.*Divide percents"),
+        (np.array([0.5 + 1j]), "numbers"),
+        (np.array([["0.5"]]), "numbers"),
+    ],
+)
+def test_ceilings_that_are_none_are_said(tmp_path, table, said):
+    subject = Subject(tmp_path / "subj01")
+    path = subject.ceiling_path("lh")
+    path.parent.mkdir(parents=True)
+    if not isinstance(table, bytes):
+        np.save(path, table)
+    elif table:
+        with path.open("wb") as file:
+            np.savez(file, one=np.zeros(3))
+    else:
+        path.write_bytes(table)
+    with pytest.raises(ConfigError, match=said):
+        subject.ceiling("lh")
+
+
+@pytest.mark.parametrize("dtype", [">f4", "<f8", ">f8", "<f2", "u1", ">i4"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_responses_are_the_same_in_every_kind_of_file(tmp_path, dtype, order):
+    subject, expected = Subject(tmp_path / "subj01"), np.arange(12.0).reshape(4, 3)
+    path = subject.fmri_path("test", "rh")
+    path.parent.mkdir(parents=True)
+    np.save(path, np.asarray(expected, dtype, order=order))
+    truth = Truth("subj01", "rh", subject.fmri("test", "rh"), np.full(3, 0.5), {})
+    assert subject.vertices("rh") == 3
+    assert score_part(truth, expected.astype(np.float32)).scores.tolist() == [100.0] * 3
+    fit = Ridge(alphas=(1e-9,)).fit(expected[:, :1], path)
+    np.testing.assert_allclose(fit.predict(expected[:, :1]), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("label", [0.5, np.nan, np.inf])
+def test_regions_have_whole_labels(tmp_path, label):
+    subject = Subject(tmp_path / "subj01")
+    for path in (subject.ceiling_path("lh"), subject.folder / "roi_masks" / "lh.streams_challenge_space.npy"):
+        path.parent.mkdir(parents=True)
+        np.save(path, np.array([0.5, 1.0]) if "ceiling" in path.name else np.array([1.0, label]))
+    with pytest.raises(ConfigError, match="whole labels"):
+        subject.region_labels("lh")
 
 
 def test_ten_thousand_pictures_and_more_are_read_back_in_order(tmp_path):

@@ -101,8 +101,11 @@ class Subject:
         """
         path = self.ceiling_path(hemisphere)
         found = np.asarray(read_table(path, 1), np.float64)
-        if not ((found >= 0) & (found <= 1)).all():
-            raise ConfigError(f"{path.name} holds shares from 0 to 1", "it holds others", "Divide percents by 100")
+        if not (shares := (found >= 0) & (found <= 1)).all():
+            vertex = int(np.argmin(shares))
+            got = f"that of vertex {vertex} is {found[vertex]:g}"
+            do = "Divide percents by 100, and leave out vertices without a ceiling"
+            raise ConfigError(f"{path.name} holds shares from 0 to 1", got, do)
         return found
 
     def vertices(self, hemisphere: Hemisphere) -> int:
@@ -123,7 +126,10 @@ class Subject:
             path = self.folder / "roi_masks" / f"{hemisphere}.{kind}_challenge_space.npy"
             if not path.exists():
                 continue
-            labels = np.asarray(read_table(path, 1), np.int64)
+            table = read_table(path, 1)
+            if not (np.isfinite(table).all() and (np.trunc(table) == table).all()):
+                raise ConfigError(f"{path.name} holds whole labels", "it holds others", "0 is no region")
+            labels = np.asarray(table, np.int64)
             if len(labels) != self.vertices(hemisphere):
                 got = f"it has {len(labels)}"
                 raise ConfigError(f"{path.name} has {self.vertices(hemisphere)} labels", got, "Check the hemisphere")
@@ -165,8 +171,11 @@ def read_table(path: Path, sides: int) -> Any:
     except FileNotFoundError:
         do = "Unpack the challenge's data, or prepare your own"
         raise ConfigError(f"{path.parent.name}/{path.name}", "it is not there", do) from None
-    except ValueError as error:
+    except (ValueError, EOFError) as error:
         raise ConfigError(f"{path.name} is an array of numbers", str(error)[:120], "Save it with numpy.save") from None
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise ConfigError(f"{path.name} is an array of numbers", "it is a zip", "Save one array with numpy.save")
     if found.ndim != sides or found.dtype.kind not in "biuf":
         got = f"got {found.shape} of {found.dtype}"
         raise ConfigError(f"{path.name} has {sides} side{'s' if sides > 1 else ''} and numbers", got, "Save it anew")
