@@ -1,5 +1,6 @@
 """The JSON API and its client."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,28 @@ def test_what_is_left_of_limits_is_told(host: Host, settings: Settings) -> None:
     assert (told["day"], told["month"], told["total"], told["concurrent"], told["waiting"]) == (1, 8, None, 1, 1)
     assert browser.http.get(path, headers=api(host, ann, "annotate")).status_code in (403, 404)
     assert browser.http.get(path).status_code == 404
+
+
+def test_submissions_come_page_by_page(host: Host, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guerdon.hosting.submissions.PAGE", 2)
+    contest(host, Phase("open", "open", limits=FREE))
+    ada = person(host, "Ada")
+    names = [host.submissions.submit(ada, "numbers", "open", guess("open", 1, 2, k)).id for k in range(5)]
+    browser, heads, path = Browser(host, settings), api(host, ada, "read"), "/api/v1/submissions"
+    found: list[str] = []
+    while page := browser.http.get(path, params={"older_than": found[-1] if found else ""}, headers=heads).json():
+        found += [item["id"] for item in page]
+    assert found == names[::-1]
+    back = browser.http.get(path, params={"newer_than": names[0]}, headers=heads).json()
+    assert [item["id"] for item in back] == [names[2], names[1]]
+    for wrong, status in (({"older_than": "nope"}, 404), ({"before": 3, "older_than": names[0]}, 400)):
+        assert browser.http.get(path, params=wrong, headers=heads).status_code == status
+    shown = [browser.sign_in("Ada") and browser.get("/submissions?challenge=numbers").text]
+    for word in ("older", "older", "newer", "newer"):
+        (address,) = re.findall(rf'<a href="(/submissions[^"]*)"[^>]*>{word}</a>', shown[-1])
+        shown.append(browser.get(address.replace("&amp;", "&")).text)
+    assert [re.findall(r"/submissions/(\w+)", text) for text in shown] == [
+        [names[4], names[3]], [names[2], names[1]], [names[0]], [names[2], names[1]], [names[4], names[3]]
+    ]  # fmt: skip
+    assert ">newer<" not in shown[0] + shown[-1]
+    assert ">older<" not in shown[2]

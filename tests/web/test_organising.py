@@ -105,4 +105,7 @@ def test_a_long_log_has_pages(host: Host) -> None:
     first = main_of(browser.get("/log"))
     assert first.count("<tr>") == 101
     older = first.split('href="/log?before=')[1].split('"')[0]
-    assert "create" in main_of(browser.get(f"/log?before={older}"))
+    last = main_of(browser.get(f"/log?before={older}"))
+    assert "create" in last
+    assert 'href="/log">newest' in last
+    assert "newest" not in first.split("<nav")[1]

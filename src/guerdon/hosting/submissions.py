@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from guerdon.core.plain import Blob, digest
 from guerdon.core.task import Answer
@@ -21,6 +22,22 @@ from guerdon.hosting.things import Actor, Contest, Limits, LimitsLeft, Phase, Ro
 from guerdon.ledger import AttemptRow, attempt_id
 
 PAGE = 100
+Rows = Callable[[str, Sequence[Any]], list[Any]]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A page of submissions, newest first.
+
+    Args:
+        items: of the page.
+        newer: id with which `newer_than` goes on to newer ones; "" where there are none.
+        older: id with which `older_than` goes on to older ones; "" where there are none.
+    """
+
+    items: Sequence[Submission]
+    newer: str
+    older: str
 
 
 class Submissions:
@@ -163,15 +180,52 @@ class Submissions:
             phase: name; all phases by default.
             before: only those with a smaller `number`, for the next page of a phase.
         """
-        terms, values = ["1 = 1"], list[object]()
-        for column, value in (("c.slug", pack(contest[:60])), ("s.phase", pack(phase[:60]))):
-            if value:
-                terms, values = [*terms, f"{column} = ?"], [*values, value]
-        if actor.role is not Role.ORGANISER:
-            terms, values = [*terms, "s.team = ?"], [*values, actor.team]
+        terms, values = _which(actor, contest, phase)
         if before is not None:
             terms, values = [*terms, "s.number < ?"], [*values, before]
         return self._records.seen(actor, f"{' AND '.join(terms)} ORDER BY s.seq DESC LIMIT {PAGE}", values)
+
+    def page(
+        self, actor: Actor, contest: str = "", phase: str = "", *, older_than: str = "", newer_than: str = ""
+    ) -> Listed:
+        """As `list_for`, a page at a time of all phases: what comes in meanwhile moves no page.
+
+        Args:
+            actor: who asks.
+            contest: slug; all contests by default.
+            phase: name; all phases by default.
+            older_than: id of a submission; the newest of those that were handed in before it.
+            newer_than: id of one; the oldest of those that were handed in after it.
+
+        Raises:
+            NotFoundError: there is no such submission that the actor may see.
+            HostingError: both are given.
+        """
+        if older_than and newer_than:
+            raise HostingError("older_than or newer_than", "got both", "Leave one of them out")
+        terms, values = _which(actor, contest, phase)
+        if older_than or newer_than:
+            terms.append(f"s.seq {'>' if newer_than else '<'} ?")
+            values.append(self._place(actor, older_than or newer_than))
+        order = f"ORDER BY s.seq {'ASC' if newer_than else 'DESC'} LIMIT {PAGE + 1}"
+        found = self._records.seen(actor, f"{' AND '.join(terms)} {order}", values)
+        more, items = len(found) > PAGE, found[:PAGE]
+        before, after = (more, bool(items)) if newer_than else (bool(older_than and items), more)
+        items = items[::-1] if newer_than else items
+        return Listed(items, items[0].id if before else "", items[-1].id if after else "")
+
+    def _place(self, actor: Actor, submission: str) -> int:
+        """Where a submission of the actor's stands among all."""
+        sql = "SELECT seq, team FROM hosting_submissions WHERE id = ?"
+        for seq, team in self._store.rows(sql, [pack(submission[:64])]):
+            if actor.role is Role.ORGANISER or team == actor.team:
+                return int(seq)
+        raise NotFoundError("a submission of yours", f"got {submission!r:.40}", "Begin with the newest")
+
+    def finals(self, actor: Actor, contest: Contest, phase: Phase) -> int:
+        """How many submissions to a phase the actor's team has chosen to count."""
+        ensure(actor, Action.SEE_QUEUE)
+        return _finals(self._store.rows, contest, phase, actor.team)
 
     def answer(self, actor: Actor, submission: str) -> bytes:
         """What was handed in, as bytes.
@@ -243,11 +297,7 @@ class Submissions:
         item, contest, phase = self._owned(actor, submission, Action.CHOOSE_FINAL)
 
         def work(to: Writer) -> None:
-            count = (
-                "SELECT COUNT(*) FROM hosting_submissions WHERE contest = ? AND phase = ? AND team = ? AND final = 1 "
-                "AND id <> ?"
-            )
-            taken = to.rows(count, [*phase_key(contest, phase), item.team, item.id])[0][0]
+            taken = _finals(to.rows, contest, phase, item.team, but=item.id)
             if chosen and taken >= phase.limits.finals:
                 raise LimitError(f"at most {phase.limits.finals} that count", "so many are chosen", "Take one back")
             sql = "UPDATE hosting_submissions SET final = ? WHERE id = ? AND state <> 'cancelled'"
@@ -265,6 +315,18 @@ class Submissions:
             raise NotFoundError("a submission of yours", f"got {submission!r:.40}", "See the list")
         ensure(actor, action, found[0][0])
         return found[0]
+
+
+def _which(actor: Actor, contest: str, phase: str) -> tuple[list[str], list[object]]:
+    """The submissions that an actor may ask for, as terms of a query and their values."""
+    team = None if actor.role is Role.ORGANISER else actor.team
+    asked = (("c.slug", pack(contest[:60]) or None), ("s.phase", pack(phase[:60]) or None), ("s.team", team))
+    given = [(column, value) for column, value in asked if value is not None]
+    return ["1 = 1", *(f"{column} = ?" for column, _ in given)], [value for _, value in given]
+
+
+def _finals(rows: Rows, contest: Contest, phase: Phase, team: str, but: str = "") -> int:
+    return int(rows(_FINALS, [*phase_key(contest, phase), team, but])[0][0])
 
 
 def _record(to: Writer, actor: Actor, action: str, contest: Contest, item: Submission) -> None:
@@ -289,3 +351,6 @@ def _digest(answers: Sequence[Answer]) -> str:
 
 
 _NEXT = "SELECT COALESCE(MAX(number), -1) + 1 FROM hosting_submissions WHERE contest = ? AND phase = ?"
+_FINALS = (
+    "SELECT COUNT(*) FROM hosting_submissions WHERE contest = ? AND phase = ? AND team = ? AND final = 1 AND id <> ?"
+)

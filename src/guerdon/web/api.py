@@ -101,11 +101,21 @@ def reveal(caller: Caller, slug: str, phase: str = "") -> Contest:
     return caller.host.contests.reveal(caller.actor, slug, phase)
 
 
-def submissions(caller: Caller, contest: str = "", phase: str = "", before: int | None = None) -> list[Submission]:
-    """Your team's submissions, newest first, 100 at a time; everybody's for organisers."""
+def submissions(
+    caller: Caller, contest: str = "", phase: str = "", before: int | None = None, older_than: str = "",
+    newer_than: str = "",
+) -> list[Submission]:  # fmt: skip
+    """Your team's submissions, newest first, 100 at a time; everybody's for organisers.
+
+    With `older_than`, the id of a submission, those that were handed in before it; with `newer_than`, after it. With
+    `before`, a number, those of a phase with a smaller number.
+    """
     ensure(caller.actor, Action.SEE_QUEUE)
-    if before is not None and not 0 <= before < 1 << 31:
-        raise HostingError("before is a submission's number", f"got {before}", "Take it from the last page")
+    if before is None:
+        page = caller.host.submissions.page(caller.actor, contest, phase, older_than=older_than, newer_than=newer_than)
+        return list(page.items)
+    if not 0 <= before < 1 << 31 or older_than or newer_than:
+        raise HostingError("before alone, a submission's number", f"got {before}", "Take it from the last page")
     return caller.host.submissions.list_for(caller.actor, contest, phase, before)
 
 

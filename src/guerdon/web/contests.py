@@ -130,7 +130,7 @@ def chosen(visit: Visit, contest: Contest, phase: Phase) -> int | None:
     """How many submissions to a sealed phase the visitor's team has chosen to count; `None` where it chooses none."""
     if phase.visibility is not Visibility.SEALED or visit.actor.role is not Role.ENTRANT:
         return None
-    return sum(item.final for item in visit.desk.host.submissions.list_for(visit.actor, contest.slug, phase.name))
+    return visit.desk.host.submissions.finals(visit.actor, contest, phase)
 
 
 def left(visit: Visit, contest: Contest, phase: Phase) -> LimitsLeft:

@@ -112,7 +112,7 @@ def log(visit: Visit) -> Any:
     deeds = visit.desk.host.log(visit.actor, contest, before, LINES + 1)
     return visit.page(
         "log.html.jinja", title="Log", deeds=deeds[:LINES], contest=contest,
-        older=deeds[LINES - 1].seq if len(deeds) > LINES else None,
+        older=deeds[LINES - 1].seq if len(deeds) > LINES else None, before=before,
     )  # fmt: skip
 
 

@@ -85,9 +85,12 @@ def _take(visit: Visit, contest: Contest, phase: Phase) -> Submission:
 def mine(visit: Visit) -> Any:
     """The visitor's submissions, or everybody's for organisers."""
     ensure(visit.actor, Action.SEE_QUEUE)
-    contest = visit.query.get("challenge", "")
-    found = visit.desk.host.submissions.list_for(visit.actor, contest)
-    return visit.page("submissions.html.jinja", title="Submissions", items=found, contest=contest)
+    contest, older, newer = (visit.query.get(name, "") for name in ("challenge", "older", "newer"))
+    page = visit.desk.host.submissions.page
+    found = page(visit.actor, contest, older_than=older, newer_than="" if older else newer)
+    if newer and not found.newer:  # the newest are a whole page again
+        found = page(visit.actor, contest)
+    return visit.page("submissions.html.jinja", title="Submissions", found=found, items=found.items, contest=contest)
 
 
 def attempt(visit: Visit) -> Any:
