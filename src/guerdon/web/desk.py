@@ -7,6 +7,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Hashable
+from contextlib import AbstractContextManager, nullcontext
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from guerdon.hosting import Action, Actor, Contest, Host, Phase, may
 from guerdon.report import text
 from guerdon.web.drawing import share
+from guerdon.web.guard import SMALL
 from guerdon.web.limits import Rate, Seats
 from guerdon.web.markdown import markdown
 from guerdon.web.menu import menu
@@ -40,6 +42,7 @@ class Desk:
         self.sign_ins = Rate(20)
         self.over = threading.Event()
         self.seats = Seats(settings.streams)
+        self.sending, self.fetching, self.leaving = Seats(4, 64), Seats(2, 16), Seats(1, 4)
         self.readings = Readings()
         self.reports = Readings(most=4)
         self._boards = Readings(most=1 << 20)
@@ -77,6 +80,15 @@ class Desk:
         """Count a change; False if the account or the address, which many may share, has none left."""
         from_there = self.shared.take(address)
         return (self.changes.take(person) if person else self.changes.take(f"address {address}")) and from_there
+
+    def upload(self, person: str, most: int) -> AbstractContextManager[None]:
+        """Room for a body of so many bytes: an account sends a few large ones at a time, and no disk is full of them.
+
+        Raises:
+            LimitError: there is none.
+        """
+        free = self.settings.local or most <= SMALL
+        return nullcontext() if free else self.sending.held(person, "large files sent")
 
     def render(self, name: str, **context: Any) -> str:
         """A template, with everything escaped."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import re
 import threading
@@ -160,10 +161,17 @@ def address_of(scope: Scope) -> str:
     """The client's address, an IPv6 one as its network, since one person has a whole network of those.
 
     >>> address_of({"client": ("2001:db8:1:2:3::4", 1)})
-    '2001:db8:1:2'
+    '2001:0db8:0001:0002'
     """
     host = str((scope.get("client") or ("unknown", 0))[0])
-    return ":".join(host.split(":")[:4]) if host.count(":") > 1 else host
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.version == 4:
+        return host
+    plain = address.ipv4_mapped
+    return str(plain) if plain else ":".join(address.exploded.split(":")[:4])
 
 
 def told(path: str, why: str) -> tuple[bytes, str]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from guerdon.hosting import LimitError
 
 MANY = 20_000
 """So many buckets are kept; the ones unused for longest are forgotten, which only fills them."""
@@ -61,3 +65,56 @@ class Seats:
                 self._taken[key] = left
             else:
                 self._taken.pop(key, None)
+
+    @contextmanager
+    def held(self, key: str, what: str) -> Iterator[None]:
+        """A seat for as long as something lasts.
+
+        Args:
+            key: whose.
+            what: is done on it, for the error.
+
+        Raises:
+            LimitError: there is none.
+        """
+        if not self.take(key):
+            raise LimitError(f"at most {self._each} {what} at the same time", "there are more", "Wait for one to end")
+        try:
+            yield
+        finally:
+            self.leave(key)
+
+    def lent(self, key: str, what: str, make: Callable[[], Any]) -> Seated:
+        """A response that is made and sent on a seat.
+
+        Args:
+            key: whose.
+            what: is done on it, for the error.
+            make: the response.
+
+        Raises:
+            LimitError: there is no seat.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(self.held(key, what))
+            made = make()
+            return Seated(made, stack.pop_all().close)
+
+
+class Seated:
+    """A response whose seat is free when it has ended, however it ends: sent, broken off, or never begun.
+
+    Args:
+        response: as it is.
+        leave: gets up.
+    """
+
+    def __init__(self, response: Any, leave: Callable[[], None]) -> None:
+        self._response, self._leave = response, leave
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send it."""
+        try:
+            await self._response(scope, receive, send)
+        finally:
+            self._leave()

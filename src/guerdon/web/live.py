@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 from guerdon.core.errors import GuerdonError
-from guerdon.hosting import Action, may
+from guerdon.hosting import Action, LimitError, may
 from guerdon.web.guard import address_of
 from guerdon.web.visit import arrive
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from guerdon.web.desk import Desk
 
@@ -79,26 +78,22 @@ def stream(desk: Desk) -> Callable[[Request], Any]:
     """What answers /live: server-sent events, several changes of one thing as one."""
     newest = Newest(desk)
 
-    async def live(request: Request) -> Response:
+    async def live(request: Request) -> Any:
         from starlette.concurrency import run_in_threadpool
         from starlette.responses import PlainTextResponse, StreamingResponse
 
         visit = await run_in_threadpool(arrive, desk, request)
         seat = visit.actor.person or address_of(request.scope)
-        if not desk.seats.take(seat):
-            return PlainTextResponse("Too many live pages are open. Close some.\n", 429)
         run = request.query_params.get("run", "") if may(visit.actor, Action.SEE_RUNS) else ""
         after = visit.number("after", 0, 1 << 60, 1 << 60)
 
-        async def lines() -> AsyncIterator[str]:
-            try:
-                async for line in _lines(desk, visit.actor, newest, run, after):
-                    yield line
-            finally:
-                desk.seats.leave(seat)
-
+        lines = _lines(desk, visit.actor, newest, run, after)
         heads = {"x-accel-buffering": "no"}
-        return StreamingResponse(lines(), media_type="text/event-stream", headers=heads)
+        told = StreamingResponse(lines, media_type="text/event-stream", headers=heads)
+        try:
+            return desk.seats.lent(seat, "live pages", lambda: told)
+        except LimitError:
+            return PlainTextResponse("Too many live pages are open. Close some.\n", 429)
 
     return live
 

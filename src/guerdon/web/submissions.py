@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from guerdon.web.drawing import Strip, parts_of
 from guerdon.web.guard import SMALL
 from guerdon.web.visit import Page, Visit, status_of
 
+PIECE = 1 << 18
 SHOWN = 20_000
 """Characters of an answer that its page shows."""
 
@@ -133,16 +135,27 @@ def _steps(item: Submission) -> list[tuple[str, str]]:
 
 def answer(visit: Visit) -> Any:
     """What was handed in, as a file. Never shown by the browser: it may be anything."""
-    from starlette.responses import Response
-
     item = visit.desk.host.submissions.get(visit.actor, visit.path["id"])
+    return visit.desk.fetching.lent(visit.actor.person, "files fetched", lambda: _file(visit, item))
+
+
+def _file(visit: Visit, item: Submission) -> Any:
+    from starlette.responses import StreamingResponse
+
     content = visit.desk.host.submissions.answer(visit.actor, item.id)
     name = quote(item.name or f"submission-{item.number + 1}", safe="")
     heads = {
         "content-disposition": f"attachment; filename*=UTF-8''{name}",
         "content-security-policy": "default-src 'none'; sandbox",
+        "content-length": str(len(content)),
     }
-    return Response(content, media_type="application/octet-stream", headers=heads)
+    return StreamingResponse(_pieces(content), media_type="application/octet-stream", headers=heads)
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    """Piece by piece, each when the one before has left: whoever reads slowly has it once in memory, on a seat."""
+    for start in range(0, len(content), PIECE):
+        yield content[start : start + PIECE]
 
 
 def _change(visit: Visit, said: str, made: Submission) -> Any:

@@ -186,8 +186,9 @@ def answerer(desk: Desk, page: Page) -> Callable[[Request], Awaitable[Response]]
             assert page.post is not None
             check_rate(visit)
             most = await run_in_threadpool(page.most, visit)
-            async with _form(visit, most):
-                return await _answered(page.post, visit)
+            with desk.upload(visit.actor.person, most):
+                async with _form(visit, most):
+                    return await _answered(page.post, visit)
         except RefusedError as error:
             shown = await run_in_threadpool(refusal, visit, HostingError(error.why))
             shown.status_code = error.status
