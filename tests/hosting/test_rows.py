@@ -71,14 +71,15 @@ def test_one_task_must_not_outweigh_the_others_where_a_mean_is_told(host: Host) 
     contest(host, Phase("open", "open"), Phase("final", "final"), challenge=LogLoss())
 
 
-def test_j9_a_thousand_probes_tell_no_label(host: Host) -> None:
-    """200 probes of 40 labels here: each flips one guess and keeps what seems better. The board never moves."""
+@pytest.mark.parametrize("probes", [200, pytest.param(1000, marks=pytest.mark.slow)])
+def test_j9_a_thousand_probes_tell_no_label(host: Host, probes: int) -> None:
+    """Probes of 40 labels: each flips one guess and keeps what seems better. The board never moves."""
     count = 40
     contest(host, Phase("test", "test", limits=FREE), challenge=Numbers(numbers=tuple(range(count))))
     ann = person(host, "Ann")
     labels = [(7 * k) % 3 > 0 for k in range(count)]
     guesses, released = [True] * count, list[float | None]()
-    for probe in range(200):
+    for probe in range(probes):
         tried = [*guesses]
         tried[probe % count] = not tried[probe % count]
         entered_as(host, ann, [float(a == b) for a, b in zip(tried, labels, strict=True)])
@@ -87,7 +88,7 @@ def test_j9_a_thousand_probes_tell_no_label(host: Host) -> None:
             guesses = tried
     assert len(set(released)) <= 2
     assert guesses == [True] * count or sum(a != b for a, b in zip(guesses, [True] * count, strict=True)) <= 1
-    assert host.board("numbers", "test", ann).rows[0].entries == 200  # and everybody sees how often it was tried
+    assert host.board("numbers", "test", ann).rows[0].entries == probes  # and everybody sees how often it was tried
 
 
 def entered_as(host: Host, actor: Actor, values: Sequence[float]) -> None:
