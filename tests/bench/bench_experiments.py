@@ -20,7 +20,7 @@ class Effect(Experiment):
     effect: float = 1.0
     """What the treatment adds."""
     log: str = ""
-    """A file that gets a line per job."""
+    """A file that gets a line per job. While there is one beside it whose name ends in `.hold`, seeds above 12 wait."""
     slow: float = 0.0
     """Seconds per job."""
     bad: str = ""
@@ -46,6 +46,8 @@ class Effect(Experiment):
         if self.log:
             with Path(self.log).open("a", encoding="utf-8") as file:
                 file.write(f"{arm}/{seed}\n")
+        while self.log and seed > 12 and Path(f"{self.log}.hold").exists():
+            time.sleep(0.01)
         time.sleep(self.slow)
         if arm == self.bad:
             return self._bad(seed)

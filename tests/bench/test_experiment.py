@@ -168,25 +168,28 @@ from guerdon import Ledger
 from guerdon.bench.experiment import conduct
 if __name__ == "__main__":
     with Ledger.open({book!r}) as book:
-        conduct(Effect(log={log!r}, slow=0.15), ledger=book, workers="processes:2")
+        conduct(Effect(log={log!r}), ledger=book, workers="processes:2")
 """
 
 
 def test_killed_in_mid_run_the_same_command_does_only_the_rest(tmp_path: Path) -> None:
     log, script, book = tmp_path / "log", tmp_path / "go.py", tmp_path / "a.db"
     script.write_text(KILLED.format(here=str(HERE), book=str(book), log=str(log)), encoding="utf-8")
+    hold = tmp_path / "log.hold"
+    hold.touch()  # the first two seeds are done, and both workers wait in the third
     process = subprocess.Popen([sys.executable, str(script)])
     deadline = time.monotonic() + 60
-    while not (log.exists() and len(log.read_text().split()) >= 5) and time.monotonic() < deadline:
+    while not (log.exists() and len(log.read_text().split()) >= 6) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     with Ledger.open(book) as ledger:
         begun = len(log.read_text().split())
         done = {a.answer.task for row in ledger.runs() for a, v in ledger.judged(row.id) if v is not None}
-        assert 0 < len(done) < 10
-        time.sleep(0.5)  # what the killed workers had begun
-        results = conduct(Effect(log=str(log), slow=0.15), ledger=ledger, workers="processes:2")
+        assert (begun, len(done)) == (6, 4)
+        time.sleep(0.5)  # until the killed workers have gone with their parent
+        hold.unlink()
+        results = conduct(Effect(log=str(log)), ledger=ledger, workers="processes:2")
         assert [row.status for row in ledger.runs()] == ["done"]
     assert {len(by_seed) for by_seed in results.measures.values()} == {5}
     assert results.faults == []

@@ -74,7 +74,8 @@ def answered(to: tuple[str, int], sent: bytes, drip: bytes = b"", every: float =
                     return found
                 found += piece
             except TimeoutError:
-                line.sendall(drip)
+                with contextlib.suppress(ConnectionError):  # it has hung up: what it said before is read next
+                    line.sendall(drip)
     assert time.monotonic() < ends, "it is never let go"
     return found
 
