@@ -10,6 +10,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("markdown_it")
 pytest.importorskip("nh3")
 pytest.importorskip("trl", reason='needs pip install "guerdon[trl]"')
+from walk_helpers import Server, walk_as_annotator
 from web_helpers import Browser
 
 from guerdon.hosting import Host
@@ -68,30 +69,55 @@ def settings(folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_a_reward_model_takes_a_step(host: Host, tmp_path: Path) -> None:
+def reward_model_steps(file: Path, folder: Path) -> Any:
+    """One step of TRL's trainer of reward models over a file; returns the rows as it has them."""
     from transformers import LlamaForSequenceClassification
     from trl import RewardConfig, RewardTrainer
 
-    data = loaded(exported(host, tmp_path), tmp_path)
+    data = loaded(file, folder)
     assert set(data.column_names) == {"prompt", "chosen", "rejected"}
-    assert all(len(row["chosen"]) > len(row["rejected"]) for row in data)
     trainer = RewardTrainer(
-        LlamaForSequenceClassification(shape()), args=RewardConfig(max_length=64, **settings(tmp_path)),
+        LlamaForSequenceClassification(shape()), args=RewardConfig(max_length=64, **settings(folder)),
         train_dataset=data, processing_class=tokenizer(),
     )  # fmt: skip
     done = trainer.train()
     assert done.global_step == 1
     assert done.training_loss > 0
+    return data
 
 
-def test_a_policy_takes_a_step(host: Host, tmp_path: Path) -> None:
+def policy_steps(file: Path, folder: Path) -> None:
+    """One step of TRL's trainer by direct preferences over a file."""
     from transformers import LlamaForCausalLM
     from trl import DPOConfig, DPOTrainer
 
     trainer = DPOTrainer(
-        LlamaForCausalLM(shape()), ref_model=LlamaForCausalLM(shape()), args=DPOConfig(**settings(tmp_path)),
-        train_dataset=loaded(exported(host, tmp_path), tmp_path), processing_class=tokenizer(),
+        LlamaForCausalLM(shape()), ref_model=LlamaForCausalLM(shape()), args=DPOConfig(**settings(folder)),
+        train_dataset=loaded(file, folder), processing_class=tokenizer(),
     )  # fmt: skip
     done = trainer.train()
     assert done.global_step == 1
     assert done.training_loss > 0
+
+
+def test_a_reward_model_takes_a_step(host: Host, tmp_path: Path) -> None:
+    data = reward_model_steps(exported(host, tmp_path), tmp_path)
+    assert all(len(row["chosen"]) > len(row["rejected"]) for row in data)
+
+
+def test_a_policy_takes_a_step(host: Host, tmp_path: Path) -> None:
+    policy_steps(exported(host, tmp_path), tmp_path)
+
+
+def test_what_was_chosen_by_keyboard_and_downloaded_trains_both(browser: Any, tmp_path: Path) -> None:
+    """The very file that a browser was given after twenty comparisons."""
+    server = Server(tmp_path, "--workers", "0")
+    try:
+        content = walk_as_annotator(browser, server)
+    finally:
+        server.stop()
+    file = tmp_path / "downloaded.jsonl"
+    file.write_bytes(content)
+    data = reward_model_steps(file, tmp_path)
+    assert len(data) == len(content.splitlines()) >= 14
+    policy_steps(file, tmp_path)
