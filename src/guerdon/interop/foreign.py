@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -300,6 +301,20 @@ class ForeignContest(Challenge):
     def splits(self) -> Mapping[str, Visibility]:  # type: ignore[override]
         """Its phases, or phases with data sets."""
         return MappingProxyType({split.name: split.visibility for split in contest_of(self.folder).splits})
+
+    @property
+    def entry_help(self) -> str:
+        """What a file must hold, in markdown: how the sample of a table begins, or which files are taken."""
+        contest = contest_of(self.folder)
+        if contest.source == "codabench":
+            return "A zip with the results, as the contest's pages say."
+        if contest.source == "kaggle":
+            sample = Path(self.folder) / "public" / "sample_submission.csv"
+            with sample.open(encoding="utf-8", errors="replace") as lines:
+                begins = "".join(f"    {line.rstrip()[:200]}\n" for line in islice(lines, 4))
+            return f"A CSV file with a row for each id of the sample, columns in any order. It begins:\n\n{begins}"
+        types = sorted({name for split in contest.splits for name in split.file_types})
+        return f"A file as the contest's pages say{': ' + ', '.join(types) if types else ''}."
 
     @property
     def judge(self) -> ForeignJudge:
