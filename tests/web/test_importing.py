@@ -38,6 +38,37 @@ def test_its_phases_and_limits_are_those_of_the_original(host: Host, which: str)
     assert str(host.ledger.folder) not in browser.get("/challenges/taken/submit").text
 
 
+def tables(tmp_path: Path) -> bytes:
+    folder, held = foreign.kaggle(tmp_path / "tables"), io.BytesIO()
+    with zipfile.ZipFile(held, "w") as to:
+        for path in folder.iterdir():
+            to.write(path, path.name)
+    return held.getvalue()
+
+
+def test_entrants_read_how_the_sample_begins(host: Host, tmp_path: Path) -> None:
+    browser = Browser(host)
+    taken = send(browser, tables(tmp_path), slug="taken", metric="accuracy_score")
+    assert taken.status_code == 200, main_of(taken)  # type: ignore[attr-defined]
+    page = main_of(browser.get("/challenges/taken/submit"))
+    assert "a row for each id of the sample" in page
+    assert f"<pre><code>{foreign.SAMPLE.splitlines()[0]}\n" in page
+    assert foreign.SOLUTION.splitlines()[0] not in page
+
+
+def test_a_file_is_called_as_its_sender_calls_it(host: Host) -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as to:
+        to.writestr("../evil", "x")
+    browser = Browser(host)
+    zipped = browser.post("/challenges/import", files={"file": ("rain & shine.zip", held.getvalue())})
+    python = browser.post("/challenges/new", {"slug": "x"}, files={"python": ("mine.py", b"print(1)")})
+    for answer, name in ((zipped, "names in rain &amp; shine.zip"), (python, "Expected mine.py defines")):
+        assert answer.status_code == 400
+        assert name in main_of(answer)
+        assert str(host.ledger.folder) not in answer.text
+
+
 def test_what_is_no_contest_or_taken_already_leaves_nothing(host: Host) -> None:
     browser = Browser(host)
     held = io.BytesIO()

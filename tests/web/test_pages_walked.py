@@ -78,9 +78,11 @@ def test_after_a_verdict_the_next_is_handed_in_from_there(host: Host, settings: 
     where = ada.post("/challenges/numbers/submit?phase=open", {"answer": json.dumps(guess("open", 1, 2, 3))})
     path = where.headers["location"].split("?")[0]
     assert "Hand in another" not in main_of(ada.get(path))
+    assert "Handed in. It is judged" in main_of(ada.get(where.headers["location"]))
     (item,) = host.submissions.list_for(LOCAL)
     judged(host, item, *[Score.failed("invalid", "no number")] * 3)
     assert "/challenges/numbers/submit?phase=open" in main_of(ada.get(path))
+    assert "Handed in. It is judged" not in main_of(ada.get(where.headers["location"]))
     host.contests.close(LOCAL, "numbers", "open")
     assert "Hand in another" not in main_of(ada.get(path))
 
@@ -101,6 +103,7 @@ def test_parts_of_a_score_stand_under_one_another_on_a_phone(host: Host) -> None
     contest(host, Phase("only", "open", limits=FREE), challenge=OneFile())
     item = host.submissions.submit(LOCAL, "numbers", "only", b"3")
     judged(host, item, Score(0.5, {"part": 0.5, "part_low": 0.4, "part_high": 0.6}))
+    assert "Scores have no intervals here." in main_of(Browser(host).get("/challenges/numbers"))
     text = Browser(host).get(f"/submissions/{item.id}").text
     assert '<table class="parts stack">' in text
     assert 'data-label="95 %">0.400 to 0.600</td>' in text

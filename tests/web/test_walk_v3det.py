@@ -95,6 +95,7 @@ def take_part(ada: Any, server: Server) -> None:
     ada.goto(submit)
     hand_in(ada, "good.json", results("val", keep=0.6, shift=2.0))
     ada.wait_for_selector(".tone-good .value")
+    assert ada.locator("text=Handed in. It is judged").count() == 0  # no longer so
     assert 0.1 < float(ada.inner_text(".tone-good .value")) < 0.7
 
     lines = results("val").split(b"\n")

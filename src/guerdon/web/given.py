@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from guerdon.core.errors import GuerdonError
 from guerdon.core.plain import Json
 from guerdon.core.recipe import field_docs
 from guerdon.hosting import Host, HostingError
@@ -152,6 +153,14 @@ def kept(visit: Visit, file: Any, ending: str = "") -> Path:
         part = folder / f".{secrets.token_hex(8)}"
         shutil.copyfile(intake.path(), part)
     return part.replace(folder / f"{digest}{ending}")
+
+
+def rename(error: GuerdonError, path: Path, file: Any) -> None:
+    """Have an error call a file of a form as its sender does, and not by the digest under which it is kept."""
+    name = shown_name(file.filename or "") or "the file"
+    error.expected, error.got, error.do = (
+        text.replace(str(path), name).replace(path.name, name) for text in (error.expected, error.got, error.do)
+    )
 
 
 def sweep(host: Host, folder: Path) -> None:

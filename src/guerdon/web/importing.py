@@ -63,8 +63,9 @@ def _taken(visit: Visit) -> tuple[Contest, str]:
             visit.actor, PLACE, slug, contest.title, phases, visit.text("rules", 100_000),
             fields={"folder": str(folder)},
         )  # fmt: skip
-    except GuerdonError:
+    except GuerdonError as error:
         shutil.rmtree(folder, ignore_errors=True)
+        given.rename(error, source, file)
         raise
     return contest, made.slug
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from guerdon.bench.loading import challenge_class, challenge_places
@@ -73,6 +74,15 @@ def create(visit: Visit) -> Any:
 def _created(visit: Visit, ref: str) -> str:
     slug = free(visit.text("slug", 60))
     place = _place(visit, ref)
+    try:
+        return _opened(visit, slug, place)
+    except GuerdonError as error:
+        if not ref:
+            given.rename(error, Path(place), visit.files["python"])
+        raise
+
+
+def _opened(visit: Visit, slug: str, place: str) -> str:
     fields = given.fields(visit, challenge_class(place))
     phases = phasing.phases(visit, challenge_of(place, fields).splits)
     made = visit.desk.host.contests.create(

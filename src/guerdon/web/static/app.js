@@ -13,6 +13,7 @@ async function refresh() {
     if (opened && old.querySelector("details.sure[open]")) continue;
     const focus = place(old, document.activeElement);
     old.replaceWith(document.adoptNode(fresh));
+    if (!page.querySelector("main > [role=status]")) document.querySelector("main > [role=status]")?.remove();
     if (focus !== null) fresh.querySelectorAll("a, button, summary, input")[focus]?.focus();
   }
 }
