@@ -12,7 +12,7 @@ from hosting_helpers import ADMIN, Clock, Numbers, OneFile, contest, guess, pers
 from guerdon import Case, Score
 from guerdon.bench.workers import Reply
 from guerdon.core.score import FaultKind
-from guerdon.hosting import Actor, Host, LimitError, Limits, Phase, State
+from guerdon.hosting import Actor, Host, HostingError, LimitError, Limits, Phase, State
 from guerdon.hosting.evaluate import Evaluator, Guarded
 from guerdon.hosting.quotas import FREE
 from guerdon.hosting.worker import Worker
@@ -120,3 +120,26 @@ def test_limits_that_change_hold_for_a_worker_that_is_at_work(host: Host, monkey
         judge()
     assert made[0] == (60.0, None)
     assert made[-2:] == [(1.0, None), (1.0, 64.0)]
+
+
+def test_what_comes_in_while_scores_are_shown_is_not_taken(host: Host, clock: Clock) -> None:
+    """A phase that is revealed at a time is closed at that time, and the moment of recording counts."""
+    contest(host, Phase("open", "open", reveal=clock.now + 60))
+    found = host.contests.get(ADMIN, "numbers")
+    ann = person(host, "Ann")
+    host.submissions.submit(ann, "numbers", "open", guess("open", 1, 2, 3))
+
+    class Late:
+        """A contest as it was read before the body came in."""
+
+        def get(self, actor: Actor, slug: str) -> Any:
+            clock.now += 61
+            return found
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(host.contests, name)
+
+    submissions = type(host.submissions)(host.store, Late(), host.submissions._records)  # type: ignore[arg-type]
+    with pytest.raises(HostingError, match="it has just closed"):
+        submissions.submit(ann, "numbers", "open", guess("open", 1, 2, 3))
+    assert len(host.submissions.list_for(ann)) == 1

@@ -4,7 +4,7 @@ import pytest
 from hosting_helpers import ADMIN, PASSWORD, person
 
 from guerdon.hosting import Host, HostingError, LimitError, NotAllowedError, NotFoundError, Role
-from guerdon.hosting.people import TRIES, TRIES_EVERYWHERE
+from guerdon.hosting.people import TOKENS, TRIES, TRIES_EVERYWHERE
 
 
 def guess(host: Host, name: str, source: str, times: int) -> None:
@@ -65,3 +65,14 @@ def test_who_is_there_is_not_told_by_asking_for_their_data(host: Host, role: Rol
     with pytest.raises(NotFoundError):
         host.forgetting.data(ADMIN, "Nobody")
     assert host.forgetting.data(asker, asker.person)["person"]["name"] == "Mallory"
+
+
+def test_one_person_has_so_many_tokens_and_no_more(host: Host) -> None:
+    ann, bob = person(host, "Ann"), person(host, "Bob")
+    for number in range(TOKENS):
+        host.people.new_api_token(ann, str(number))
+    with pytest.raises(LimitError, match="at most 100 tokens"):
+        host.people.new_api_token(ann, "one more")
+    assert host.people.new_api_token(bob, "his first")
+    host.people.revoke_api_token(ann, host.people.api_tokens(ann)[0].id)
+    assert host.people.new_api_token(ann, "in its place")

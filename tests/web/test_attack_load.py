@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from hosting_helpers import FREE, PASSWORD, OneFile, contest, person
+from hosting_helpers import FREE, PASSWORD, OneFile, contest, entered, person
 from web_helpers import Browser
 
 from guerdon.hosting import Host, Phase
@@ -184,3 +184,25 @@ def test_a_network_is_one_address_however_it_is_written(address: str, same: str)
     assert address_of({"client": (address, 1)}) == address_of({"client": (same, 2)})
     assert address_of({"client": ("2001:db8:0:1::1", 1)}) != address_of({"client": ("2001:db8::1", 1)})
     assert json.dumps(address_of({"client": None})) == '"unknown"'
+
+
+def test_a_whole_board_is_written_once_until_it_changes(
+    host: Host, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody may ask for it, as often as for any page; of a hundred thousand teams it takes seconds."""
+    contest(host, Phase("open", "open", limits=FREE), Phase("test", "test", limits=FREE))
+    ann, bob = person(host, "Ann"), person(host, "Bob")
+    entered(host, ann, "open", 0.5, 0.5, 0.5)
+    made = list[str]()
+    board = host.board
+    monkeypatch.setattr(host, "board", lambda *ask: (made.append(ask[1]), board(*ask))[1])
+    browser = Browser(host, settings)
+    assert browser.sign_in("Ann").status_code == 303
+    path = "/challenges/numbers/board.csv?phase=open"
+    tables = [browser.get(path).text for _ in range(20)]
+    assert len(set(tables)) == 1
+    assert made == ["open"]
+    entered(host, bob, "open", 0.75, 0.75, 0.75)
+    assert "Bob" in browser.get(path).text
+    assert "Bob" not in browser.get(path.replace("open", "test")).text
+    assert made == ["open", "open", "test"]

@@ -22,6 +22,8 @@ TRIES, TRIES_S = 10, 900.0
 """So many wrong passwords for one name from one place within so many seconds, then no more are looked at."""
 TRIES_EVERYWHERE = 200
 """So many for one name from anywhere: far more, since else anybody could keep anybody out."""
+TOKENS = 100
+"""So many API tokens of one person are valid at the same time."""
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
@@ -178,11 +180,14 @@ class People:
 
         Raises:
             HostingError: a scope is not known.
+            LimitError: the person has many already.
         """
         ensure(actor, Action.USE_TOKENS, self.get(actor.person))
         for scope in scopes:
             if scope not in SCOPES:
                 raise HostingError("scopes of a token", f"got {scope!r:.40}", did_you_mean(scope, SCOPES))
+        if sum(self._valid(token) for token in self.api_tokens(actor)) >= TOKENS:
+            raise LimitError(f"at most {TOKENS} tokens that are valid", "there are so many", "Revoke some")
         return self._grant("api", actor.person, None if days is None else 86400.0 * days, label[:200], tuple(scopes))
 
     def api_tokens(self, actor: Actor) -> list[Token]:
@@ -195,6 +200,9 @@ class People:
             Token(row[0], unpack(row[1]), tuple(unpacked(row[2])), row[3], row[4], bool(row[5]))
             for row in self._store.rows(sql, [actor.person])
         ]
+
+    def _valid(self, token: Token) -> bool:
+        return not token.revoked and (token.expires is None or token.expires > self._store.now())
 
     def revoke_api_token(self, actor: Actor, token_id: str) -> None:
         """Make one of the actor's tokens worthless; twice is once."""

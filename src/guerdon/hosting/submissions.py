@@ -126,9 +126,10 @@ class Submissions:
 
     def _still_open(self, to: Writer, contest: Contest, phase: Phase) -> Phase:
         """The phase with the limits of now. It may have closed while a file came in: the moment of recording counts."""
-        sql = "SELECT closed, closes, limits FROM hosting_phases WHERE contest = ? AND name = ?"
-        closed, closes, limits = to.rows(sql, phase_key(contest, phase))[0]
-        if closed is not None or (closes is not None and to.now >= closes):
+        sql = "SELECT closed, closes, limits, reveal FROM hosting_phases WHERE contest = ? AND name = ?"
+        closed, closes, limits, reveal = to.rows(sql, phase_key(contest, phase))[0]
+        ends = [each for each in (closes, unpacked(reveal)) if isinstance(each, (int, float))]
+        if closed is not None or any(to.now >= end for end in ends):
             raise HostingError(f"a phase that is open: {phase.name}", "it has just closed", "See the other phases")
         return replace(phase, limits=Limits(**unpacked(limits)))
 

@@ -139,23 +139,31 @@ def left(visit: Visit, contest: Contest, phase: Phase) -> LimitsLeft:
 
 
 def table(visit: Visit) -> Any:
-    """A leaderboard as a CSV file."""
+    """A leaderboard as a CSV file, made once for all who may be told the same until it changes."""
     from starlette.responses import Response
 
     contest = visit.desk.host.contests.get(visit.actor, visit.path["slug"])
     phase = contest.phase(visit.query.get("phase", ""))
     if reading(visit, contest, phase):
         return visit.go(f"/challenges/{contest.slug}?phase={quote(phase.name, safe='')}")
-    board = visit.desk.host.board(contest.slug, phase.name, visit.actor)
+    mark = visit.desk.host.board_mark(contest.slug, phase.name, visit.actor)
+    body = visit.desk.tables.get(mark)
+    if body is None:
+        board = visit.desk.host.board(contest.slug, phase.name, visit.actor)
+        mark, body = board.mark, _table(board)
+        visit.desk.tables.put(mark, body)
+    heads = {"content-disposition": f'attachment; filename="{contest.slug}-leaderboard.csv"'}
+    return Response(body, media_type="text/csv; charset=utf-8", headers=heads)
+
+
+def _table(board: Board) -> bytes:
     names = _part_names(board.rows)
     head = ["rank", "group", "team", "score", "low", "high", "entries", *names]
     lines: list[list[Any]] = [
         [row.rank, row.group, row.team_name, row.value, row.low, row.high, row.entries, *map(row.parts.get, names)]
         for row in board.rows
     ]
-    text = write_table(head, lines)
-    heads = {"content-disposition": f'attachment; filename="{contest.slug}-leaderboard.csv"'}
-    return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=heads)
+    return write_table(head, lines).encode()
 
 
 # ── an organiser's ──────────────────────────────────────────────────────────────────────────────────────────────────

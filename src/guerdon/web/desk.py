@@ -16,6 +16,7 @@ from guerdon.hosting import Action, Actor, Contest, Host, Phase, may
 from guerdon.report import text
 from guerdon.web.drawing import share
 from guerdon.web.guard import SMALL
+from guerdon.web.kept import Kept
 from guerdon.web.limits import Rate, Seats
 from guerdon.web.markdown import markdown
 from guerdon.web.menu import menu
@@ -42,6 +43,7 @@ class Desk:
         self.sign_ins = Rate(20)
         self.over = threading.Event()
         self.seats = Seats(settings.streams)
+        self.tables = Kept()
         self.sending, self.fetching, self.leaving = Seats(4, 64), Seats(2, 16), Seats(1, 4)
         self.readings = Readings()
         self.reports = Readings(most=4)
