@@ -118,6 +118,8 @@ def rebuilt(plain: Mapping[str, Any], data: str = "") -> Challenge:
     Raises:
         ConfigError: its class is not here, or its data is another.
     """
+    if "kind" not in plain:
+        raise ConfigError("a run whose challenge is here", "it came from a log", "Say --reward FILE.py:NAME")
     kind = _find(str(plain["kind"]), Challenge, "challenge")
     if not (isinstance(kind, type) and issubclass(kind, Challenge)):
         raise ConfigError("the class of a challenge", f"{plain['kind']} is none", "Name the challenge's file")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from guerdon.bench.loading import challenge_class, rebuilt
-from guerdon.core.challenge import Challenge, Landmark, Picture
+from guerdon.core.challenge import Challenge, Landmark, Picture, Visibility
 from guerdon.core.errors import GuerdonError
 from guerdon.core.task import Answer, Task
 from guerdon.ledger import Ledger, RunRow
@@ -62,5 +62,24 @@ class Showing:
 
 def from_file(name: str, row: RunRow) -> Challenge:
     """The challenge of a run from a file of the user's own, with the recorded fields."""
-    found = challenge_class(name)
-    return found if isinstance(found, Challenge) else rebuilt({**dict(row.recipe["challenge"]), "kind": name})  # type: ignore[arg-type]
+    found, plain = challenge_class(name), row.recipe["challenge"]
+    fields = dict(plain) if isinstance(plain, Mapping) and "kind" in plain else {}
+    return found if isinstance(found, Challenge) else rebuilt({**fields, "kind": name})
+
+
+class Recorded(Challenge):
+    """The questions of a run as they were recorded, for a judge that needs no key: the run came without its challenge.
+
+    Args:
+        ledger: where the run is.
+        row: the run.
+    """
+
+    def __init__(self, ledger: Ledger, row: RunRow) -> None:
+        self._ledger, self._row = ledger, row
+        self.name = row.challenge  # type: ignore[misc]
+        self.splits = {row.split: Visibility(row.visibility)}  # type: ignore[misc]
+
+    def tasks(self, split: str) -> Iterable[Task]:
+        """All that were recorded of this challenge, as last seen."""
+        return self._ledger.tasks(self._row.challenge).values()

@@ -1,10 +1,11 @@
-"""guerdon export and import: data leaves, and comes back, in open formats."""
+"""guerdon export and import: data leaves in open formats, and comes in from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +13,9 @@ from guerdon.cli import out
 from guerdon.cli.common import DEFAULT_LEDGER, JsonOption, LedgerOption, make_app
 from guerdon.core.errors import ConfigError, did_you_mean
 from guerdon.ledger import Ledger
+
+if TYPE_CHECKING:
+    from guerdon.interop.logs import Compared, Imported
 
 Format = Literal["bundle", "trl", "jsonl", "parquet"]
 ENDINGS = {"bundle": "", "trl": ".jsonl", "jsonl": ".jsonl", "parquet": ".parquet"}
@@ -57,18 +61,63 @@ def export(
 
 
 def import_(
-    bundle: Annotated[Path, typer.Argument(help="A bundle: a folder or a .zip.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A bundle (folder, .zip), an Inspect log (.eval, .json), lm-eval's samples_*.jsonl, or a "
+                            "folder of such logs."),
+    ],
     ledger: LedgerOption = DEFAULT_LEDGER,
     json: JsonOption = False,
-) -> None:
-    """Take a bundle into a ledger. Importing twice changes nothing."""
+) -> None:  # fmt: skip
+    """Take a bundle, or logs of other evaluators, into a ledger. Importing twice changes nothing."""
+    from guerdon.interop.logs import import_logs, is_log
     from guerdon.ledger.export import import_bundle
 
+    if is_log(path):
+        with Ledger.open(ledger) as book:
+            logs = import_logs(path, book)
+        if json:
+            out.say_json({"path": str(path), "logs": [dataclasses.asdict(log) for log in logs]})
+        else:
+            _say_logs(logs, ledger)
+        return
     with Ledger.open(ledger) as book:
         before = {row.id for row in book.runs()}
-        import_bundle(book, bundle)
+        import_bundle(book, path)
         fresh = [row.id for row in book.runs() if row.id not in before]
     if json:
-        out.say_json({"bundle": str(bundle), "new_runs": fresh})
+        out.say_json({"bundle": str(path), "new_runs": fresh})
     else:
         out.console().print(f"{len(fresh)} new runs: {', '.join(fresh) or 'none'}", markup=False)
+
+
+SHOWN = 10
+"""What was skipped is listed to so many; all of it with --json."""
+
+
+def _say_logs(logs: Sequence[Imported], ledger: str) -> None:
+    console = out.console()
+    for log in logs:
+        old = "" if log.new else ", which was there already"
+        console.print(out.clean(f"{log.run}{old}: {log.task}, answered by {log.model} ({log.tool})"), markup=False)
+        console.print(f"  {log.samples:,} answers, {log.scored:,} with a score ({out.clean(log.main)})", markup=False)
+        for mean in log.compared:
+            console.print(f"  {_mean(mean)}", markup=False)
+        for note in log.notes:
+            console.print(f"  note: {out.clean(note)}", markup=False)
+        for each in log.skipped[:SHOWN]:
+            console.print(f"  skipped {out.clean(each.where)}: {out.clean(each.why)}", markup=False)
+        if (rest := len(log.skipped) - SHOWN) > 0:
+            console.print(f"  and {rest:,} more; --json lists them", markup=False)
+    place = "" if ledger == DEFAULT_LEDGER else f" --ledger {ledger}"
+    console.print(f"Next: guerdon report {logs[-1].run}{place}", markup=False, soft_wrap=True)
+
+
+def _mean(mean: Compared) -> str:
+    """What the log says beside what was recorded."""
+    name = out.clean(mean.name)
+    said = "no number" if mean.said is None else f"{mean.said:.6g}"
+    if mean.found is None:
+        return f"mean {name}: the log says {said}; not compared: {mean.why_not or 'no sample has it'}"
+    word = {True: "the same", False: "IT DIFFERS", None: "nothing to compare with"}[mean.agrees]
+    return f"mean {name}: the log says {said}, its samples {mean.found:.6g}: {word}"

@@ -19,7 +19,7 @@ COMMANDS = {
     "show": ("show", "One run: figures, best answers, faults."),
     "report": ("show", "One self-contained HTML page about one or several runs."),
     "export": ("export", "Runs as a bundle, JSONL, parquet or training data."),
-    "import": ("export", "Take a bundle into a ledger; twice is once."),
+    "import": ("export", "Take a bundle, or a log of Inspect or lm-eval, into a ledger; twice is once."),
     "rejudge": ("rejudge", "Judge recorded attempts again; old verdicts stay."),
     "check": ("check", "A challenge's self-check: oracle, do-nothing, cheats, leaks."),
     "reproduce": ("reproduce", "Run a system's experiments and judge its claims."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,6 +17,10 @@ from guerdon.cli.common import (
     make_app,
 )
 from guerdon.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from guerdon.core.challenge import Challenge
+    from guerdon.ledger import Ledger, RunRow
 
 
 def app(name: str, _: list[str]) -> typer.Typer:
@@ -42,19 +46,29 @@ def rejudge(
     With another judge, say --which all; a run that goes on is still told what its own judge said.
     """
     from guerdon.bench import rejudge as bench
-    from guerdon.bench.loading import rebuilt, reward_named
-    from guerdon.bench.showing import from_file
+    from guerdon.bench.loading import reward_named
     from guerdon.ledger import Ledger
 
     if which not in ("host-faults", "faults", "all"):
         raise ConfigError("--which is host-faults, faults or all", f"got {which!r}", "Pick one")
     with Ledger.open(ledger, create=False) as book:
         row = book.run(run)
-        posed = from_file(challenge, row) if challenge else rebuilt(row.recipe["challenge"], data)  # type: ignore[arg-type]
-        chosen: Literal["host-faults", "faults", "all"] = which  # type: ignore[assignment]
         judge = reward_named(reward) if reward else None
+        posed = _posed(book, row, challenge, data, keyless=judge is not None)
+        chosen: Literal["host-faults", "faults", "all"] = which  # type: ignore[assignment]
         count = bench.rejudge(book, row.id, posed, judge=judge, which=chosen, reason=reason, workers=workers)
     if json:
         out.say_json({"run": row.id, "judged_again": count})
     else:
         out.console().print(f"{count} attempts of {row.id} judged again", markup=False)
+
+
+def _posed(book: Ledger, row: RunRow, file: str | None, data: str, *, keyless: bool) -> Challenge:
+    """What the run was about: from a file, from its recipe, or, where it came from a log, what was asked."""
+    from guerdon.bench.loading import rebuilt
+    from guerdon.bench.showing import Recorded, from_file
+
+    if file:
+        return from_file(file, row)
+    plain: Any = row.recipe["challenge"]
+    return Recorded(book, row) if keyless and "kind" not in plain else rebuilt(plain, data)
