@@ -89,7 +89,8 @@ class Bench:
     ) -> None:
         self._solver, self._challenge, self._judge, self._ledger = solver, challenge, judge, ledger
         self._seed, self._budget = seed, budget
-        self._veil = Veil(challenge.visibility(split))
+        low = judge.range[0] if isinstance(judge, Reward) else 0.0
+        self._veil = Veil(challenge.visibility(split), low if math.isfinite(low) else 0.0)
         self._vault = Vault(challenge, split)
         if not self._vault.tasks:
             raise ChallengeError(

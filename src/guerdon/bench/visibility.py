@@ -42,22 +42,32 @@ def _rounded(values: Sequence[float]) -> float:
 
 @dataclass(slots=True)
 class Veil:
-    """The filter between judged answers and the solver."""
+    """The filter between judged answers and the solver.
+
+    Args:
+        visibility: of the split.
+        floor: what an answer counts as in aggregates where all that is known is a fault of the solver.
+        ladder: what has been released.
+    """
 
     visibility: Visibility
+    floor: float = 0.0
     ladder: Ladder = Ladder()
 
     def show(self, judged: Sequence[Judged]) -> list[Judged]:
         """What the solver may know of a batch.
 
         Open: as judged. Aggregate: no value by itself, faults as kinds without detail, and the ladder's value as
-        the part `aggregate`. Sealed: nothing.
+        the part `aggregate`; a batch with a value that is not known by the judge's or the host's fault releases
+        nothing. Sealed: nothing.
         """
         if self.visibility is Visibility.OPEN:
             return list(judged)
         parts: dict[str, float] = {}
         if self.visibility is Visibility.AGGREGATE:
-            self.ladder = self.ladder.submit([j.score.value or 0.0 for j in judged])
+            values = [_counted(j.score, self.floor) for j in judged]
+            known = [value for value in values if value is not None]
+            self.ladder = self.ladder.submit(known) if len(known) == len(values) else self.ladder
             parts = {} if self.ladder.shown is None else {"aggregate": self.ladder.shown}
         return [replace(j, score=self._veiled(j.score, parts)) for j in judged]
 
@@ -65,3 +75,7 @@ class Veil:
         told = self.visibility is Visibility.AGGREGATE and score.fault is not None and score.fault.whose == "solver"
         fault = Fault(score.fault.kind) if told and score.fault else Fault(FaultKind.HIDDEN)
         return Score(None, parts, fault=fault)
+
+
+def _counted(score: Score, floor: float) -> float | None:
+    return floor if score.fault is not None and score.fault.whose == "solver" else score.value
