@@ -12,7 +12,7 @@ from guerdon.core.errors import ConfigError, LedgerError
 from guerdon.core.score import Score
 from guerdon.core.task import Answer
 from guerdon.report import render, write
-from guerdon.report.commands import toml
+from guerdon.report.commands import place, toml
 
 
 def test_a_page_is_well_formed_inert_and_complete(book: Any, inert: Any) -> None:
@@ -172,3 +172,30 @@ def test_the_recipe_file_says_what_flags_can_say(book: Any) -> None:
     run = book.run(recipe={"solver": fields | {"text": 'a"b\n'}})
     tables = tomllib.loads(toml(book.ledger.run(run)))
     assert tables == {"challenge": {}, "solver": {"step": 0.5, "names": ["a", "b"], "on": True, "text": 'a"b\n'}}
+
+
+def test_any_text_of_a_recipe_is_read_back(book: Any) -> None:
+    import tomllib
+
+    fields = {
+        "kind": "x:Climb",
+        "face": "\U0001f600 é",
+        "odd": "\x7f\x00\t",
+        "names": ["\U0001f600"],
+        "größe": 1,
+        "lone": "\ud800",
+    }
+    tables = tomllib.loads(toml(book.ledger.run(book.run(recipe={"solver": fields}))))
+    del fields["kind"]
+    assert tables["solver"] == fields | {"lone": "\ufffd"}
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("/tmp/a#b.db", " --ledger 'a#b.db'"), ("/tmp/a?b.db", " --ledger 'a?b.db'"), ("/tmp/guerdon.db", ""),
+        ("sqlite://", ""), ("postgresql+psycopg://me:s3@[::1]:5/lab", " --ledger 'postgresql://[::1]:5/lab'"),
+    ],
+)  # fmt: skip
+def test_a_ledger_is_named_whatever_its_path(url: str, said: str) -> None:
+    assert place(url) == said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
@@ -11,6 +13,7 @@ from guerdon.ledger import RunRow
 from guerdon.report.text import line
 
 DEFAULT = "guerdon.db"
+_BARE = re.compile("[A-Za-z0-9_-]+")
 
 
 def place(url: str) -> str:
@@ -19,12 +22,10 @@ def place(url: str) -> str:
     >>> place("/home/me/runs.db"), place("postgresql+psycopg://me:secret@host:5432/lab")
     (' --ledger runs.db', ' --ledger postgresql://host:5432/lab')
     """
-    if "://" not in url:
-        url = f"sqlite:///{url}"
-    parts = urlsplit(url)
-    if parts.scheme.startswith("sqlite"):
-        name = parts.path.rsplit("/", 1)[-1]
+    if "://" not in url or url.startswith("sqlite"):
+        name = url.rpartition("/")[2]
         return "" if name in ("", DEFAULT, ":memory:") else f" --ledger {_word(name)}"
+    parts = urlsplit(url)
     server = parts.netloc.rpartition("@")[2]
     url = f"{parts.scheme.partition('+')[0]}://{server}{parts.path}"
     return f" --ledger {_word(url)}"
@@ -66,9 +67,15 @@ def toml(row: RunRow) -> str:
             elif value is None or isinstance(value, Mapping):
                 lines.append(f"# {name}: {line(canonical(value), 300)}")
             else:
-                lines.append(f"{name if name.isidentifier() else canonical(name)} = {canonical(value)}")
+                lines.append(f"{name if _BARE.fullmatch(name) else _toml(name)} = {_toml(value)}")
         lines.append("")
     return "\n".join(lines)
+
+
+def _toml(value: Json) -> str:
+    """JSON as TOML reads it: without JSON's pairs of escapes for letters beyond the first 65,536."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def _name(row: RunRow, part: str) -> str:
