@@ -328,6 +328,15 @@ def test_a_place_that_a_host_s_fault_gave_back_is_used_once(host: Host) -> None:
     assert host.submissions.retry(ADMIN, item.id).state is State.QUEUED
 
 
+def test_a_hidden_contest_and_none_are_told_alike(host: Host) -> None:
+    contest(host)
+    for slug in ("numbers", "nambers"):
+        with pytest.raises(NotFoundError, match=rf"got '{slug}'\. Sign in, or see the list"):
+            host.contests.get(Actor.visitor(), slug)
+    with pytest.raises(NotFoundError, match="Did you mean numbers"):
+        host.contests.get(ADMIN, "nambers")
+
+
 def test_what_entrants_read_and_the_times_can_be_changed(host: Host, clock: Clock) -> None:
     contest(host, Phase("open", "open", closes=clock.now + 10))
     ann = person(host, "Ann")

@@ -131,18 +131,23 @@ class Contests:
         Raises:
             NotFoundError: there is none that the actor may see.
         """
-        found = self.find(slug)
-        if not may(actor, Action.SEE_CONTEST, found):
-            raise NotFoundError("a contest of this host", f"got {slug!r:.60}", "Sign in, or see the list")
+        found = self._found(slug)
+        if found is None or not may(actor, Action.SEE_CONTEST, found):  # said alike, so that nobody can tell which
+            known = [each.slug for each in self.list(actor)]
+            do = did_you_mean(slug[:60], known) if known else "Sign in, or see the list"
+            raise NotFoundError("a contest of this host", f"got {slug!r:.60}", do)
         return _seen_by(actor, found)
 
     def find(self, slug: str) -> Contest:
         """A contest by its slug, for the host's own use."""
+        found = self._found(slug)
+        if found is None:
+            raise NotFoundError("a contest of this host", f"got {slug!r:.60}", "See the list")
+        return found
+
+    def _found(self, slug: str) -> Contest | None:
         rows = self._store.rows(f"SELECT {_CONTEST} FROM hosting_contests WHERE slug = ?", [pack(slug[:60])])
-        if not rows:
-            known = [row[0] for row in self._store.rows("SELECT slug FROM hosting_contests WHERE public = 1")]
-            raise NotFoundError("a contest of this host", f"got {slug!r:.60}", did_you_mean(slug[:60], known))
-        return self._contest(rows[0])
+        return self._contest(rows[0]) if rows else None
 
     def list(self, actor: Actor) -> list[Contest]:
         """The contests that the actor may see, newest first."""
