@@ -7,6 +7,7 @@ The child gets the judge and the cases over a pipe. What an entrant is told come
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import time
@@ -22,11 +23,14 @@ from guerdon.core.plain import Blob
 from guerdon.core.reward import Reward
 from guerdon.core.score import Fault, FaultKind, Score
 from guerdon.core.task import Answer, Case, Task
+from guerdon.hosting.scores import finite
 from guerdon.ledger.blobs import Blobs
 
 FOR_ENTRANT = "for_entrant"
 """A part that marks a fault whose detail was written for the entrant."""
 SHORTEST_SECRET = 8
+BEGINNING = 12
+"""So much of the beginning of a longer secret is as good as the whole."""
 MOST_SECRETS = 200_000
 Check = Callable[[Task, Any], str | None]
 
@@ -101,12 +105,23 @@ class Guarded(Reward):
         return None if said is None else Score.failed(FaultKind.INVALID, said[:500], "solver", {FOR_ENTRANT: 1.0})
 
     def _quiet(self, score: Score, keys: Sequence[Any]) -> Score:
-        """Without what it says of any key of the batch: a judge that fails as a whole may name another case's."""
-        fault = score.fault
+        """Without what it says of any key of the batch: a judge that fails as a whole may name another case's.
+
+        And without numbers that cannot be recorded, so that no answer for which a judge has one is judged for ever.
+        """
+        fault, parts = score.fault, finite(score.parts)
         if fault is None:
-            return score
-        parts = {n: v for n, v in score.parts.items() if self.frank or n != FOR_ENTRANT}
-        return replace(score, parts=parts, fault=Fault(fault.kind, redacted(fault.detail, keys), fault.whose))
+            spread = None if score.spread is None else finite({"": score.spread}).get("")
+            return replace(score, parts=parts, spread=spread, tokens=_tokens(score.tokens))
+        parts = {n: v for n, v in parts.items() if self.frank or n != FOR_ENTRANT}
+        detail = redacted(str(fault.detail), keys)
+        return Score(None, parts, fault=Fault(fault.kind, detail, fault.whose))
+
+
+def _tokens(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Values of tokens, if each of them can be recorded."""
+    found = tuple(finite(dict(enumerate(values or ()))).values())
+    return found if values is not None and len(found) == len(values) else None
 
 
 def _silence() -> None:
@@ -127,7 +142,26 @@ def redacted(text: str, key: Any) -> str:
         for count, secret in enumerate(_texts(key)):
             if count > MOST_SECRETS:
                 return "[a message that could not be checked for parts of the key]"
-            text = text.replace(secret, "[key]")
+            for form in _forms(secret):
+                text = _without(text, form)
+    return text
+
+
+def _forms(secret: str) -> set[str]:
+    """A text as it stands in messages: as it is, and as Python and JSON quote it."""
+    if secret.isascii() and secret.isprintable() and not set(secret) & set("'\"\\"):
+        return {secret}
+    return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}
+
+
+def _without(text: str, secret: str) -> str:
+    """A text without a secret, or as much of its beginning as a message that was cut short holds."""
+    head = secret[:BEGINNING]
+    at = text.find(head)
+    while at >= 0:
+        length = next((k for k, (one, other) in enumerate(zip(text[at:], secret)) if one != other), len(secret))
+        text = f"{text[:at]}[key]{text[at + length :]}"
+        at = text.find(head, at + len("[key]"))
     return text
 
 

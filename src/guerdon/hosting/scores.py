@@ -5,10 +5,12 @@ A submission is a step of its phase's run, an item of it a place. The newest ver
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from guerdon.hosting.store import Store
 from guerdon.hosting.things import Shown
@@ -104,7 +106,7 @@ class Scores:
             sql = _SCORES.format(", ".join("?" * len(some)))
             for step, document in self._store.rows(sql, [run.seq, *some]):
                 parts = {} if document == "{}" else loads(document).get("parts", {})
-                found[step] = {str(name): float(value) for name, value in parts.items()}
+                found[step] = finite(parts)
         return found
 
     def attempts(self, run: str, step: int) -> tuple[str, ...]:
@@ -137,6 +139,20 @@ def items_to_values(items: Mapping[int, Item], count: int, floor: float) -> list
         return None
     found = [items[place] for place in range(count)]
     return [floor if isinstance(item, str) else float(item) for item in found]
+
+
+def finite(parts: Any) -> dict[str, float]:
+    """Parts of a score that are finite numbers; what a judge says besides is left out, since no page can show it.
+
+    >>> finite({"recall": 0.5, "r": float("nan"), "n": 10**400, "who": "me"})
+    {'recall': 0.5}
+    """
+    found: dict[str, float] = {}
+    for name, value in parts.items() if isinstance(parts, Mapping) else ():
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            if not isinstance(value, (str, bytes)) and math.isfinite(number := float(value)):
+                found[str(name)] = number
+    return found
 
 
 def interval_of(value: float, parts: dict[str, float]) -> tuple[float | None, float | None]:
