@@ -109,6 +109,14 @@ def test_parts_of_a_score_stand_under_one_another_on_a_phone(host: Host) -> None
     assert 'data-label="95 %">0.400 to 0.600</td>' in text
 
 
+def test_the_queue_calls_submissions_as_their_pages_do(host: Host, settings: Settings) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    made = [host.submissions.submit(LOCAL, "numbers", "open", guess("open", k, 2, 3)) for k in range(2)]
+    text = re.sub("<[^>]*>", "", main_of(Browser(host).get("/queue")))
+    assert [f"numbers / open {item.number + 1}" in text for item in made] == [True, True]
+    assert "numbers / open 1" not in re.sub("<[^>]*>", "", main_of(signed_in(host, settings, "Ada").get("/queue")))
+
+
 def test_an_empty_place_says_what_to_do(host: Host, settings: Settings) -> None:
     assert "Open a project below" in main_of(Browser(host).get("/compare"))
     assert "Organisers open projects" in main_of(Browser(host, settings).get("/compare"))

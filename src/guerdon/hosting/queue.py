@@ -77,9 +77,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A line of the queue's page. What belongs to others has no id, team or worker for an entrant."""
+    """A line of the queue's page. What belongs to others has no id, number, team or worker for an entrant."""
 
     submission: str
+    number: int | None
     contest: str
     phase: str
     team_name: str
@@ -252,6 +253,7 @@ def _line(actor: Actor, item: Submission, now: float, queued: float) -> Waiting 
     reason = item.fault.detail if item.fault is not None and all_ else ""
     return Waiting(
         submission=item.id if own else "",
+        number=item.number if own else None,
         contest=item.contest,
         phase=item.phase,
         team_name=item.team_name if own else "",
