@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from guerdon.core.plain import Blob
 from guerdon.core.score import Score
 from guerdon.core.task import Answer, Case
 from guerdon.ledger import Ledger
-from guerdon.systems.v3det.challenge import DetectionJudge, V3Det, oracle
+from guerdon.systems.v3det.challenge import DetectionJudge, V3Det, known, oracle
 from guerdon.systems.v3det.files import read_image
 from guerdon.systems.v3det.load import annotations_of, detections_like, labels_like
+from guerdon.systems.v3det.sheet import GAP, INK, sheet
 from guerdon.systems.v3det.solvers import ResultFile, TinyDetector
 from guerdon.testing.challenge import ChallengeContract
 from guerdon.testing.reward import RewardContract
 from guerdon.vision.coco import results_of
+from guerdon.vision.detections import Detections
 
 
 class TestSupervised(ChallengeContract):
@@ -85,6 +88,43 @@ def test_the_best_answer_is_shown_and_a_malformed_one_is_not() -> None:
     assert shown.data.startswith(b"\x89PNG")
     wrong: list[Any] = ["[]", [{"image_id": 1}], None]
     assert not any(challenge.pictures(task, Answer("val", each)) for each in wrong)
+
+
+@pytest.mark.parametrize(
+    ("box", "seen"),
+    [
+        ((0, 0, 1e9, 1e9), (0, 0, 1000, 1000)),
+        ((-1e9, 5, 1e9 + 7, 1e9), (-500, 5, 507, 500)),
+        ((-1e9, -1e9, 2e9, 2e9), None),
+        ((1e9, 20, 1e9, 5), None),
+    ],
+)
+def test_a_box_that_leaves_its_picture_is_drawn_as_far_as_it_is_seen(box: Any, seen: Any) -> None:
+    """Drawn to its end, a box of a billion pixels would take half a minute."""
+    from PIL import Image, ImageChops, ImageDraw
+
+    plain = Image.new("RGB", (64, 48), (9, 60, 90))
+    shown = sheet({0: np.asarray(plain)}, Detections.of([0], [0], [box], [1.0]), [" "])
+    wanted = plain.resize((192, 144), Image.Resampling.NEAREST)
+    if seen is not None:
+        x, y, w, h = (3 * side for side in seen)
+        ImageDraw.Draw(wanted).rectangle((x, y, x + w, y + h), outline=INK, width=2)
+    with Image.open(io.BytesIO(shown)) as page:
+        drawn = page.convert("RGB").crop((GAP, GAP, GAP + 192, GAP + 144))
+    assert ImageChops.difference(drawn, wanted).getbbox() is None
+
+
+def test_a_tree_that_has_changed_is_read_anew(folder: Path) -> None:
+    labels, tree = folder / "val.json", folder / "other_tree.json"
+    nodes = {"categoryid2treeid": {"1": "a", "2": "b"}}
+    for fathers, above in (({"b": "a"}, [[], [0]]), ({"a": "b"}, [[1], []])):
+        tree.write_text(json.dumps({**nodes, "child2father": fathers}))
+        os.utime(tree, ns=(len(above[0]), len(above[0])))
+        challenge = V3Det(labels=str(labels), tree=str(tree))
+        (key,) = challenge.keys(list(challenge.tasks("val")))
+        found = known(key)[1]
+        assert found is not None
+        assert [found.of_category(k).tolist() for k in range(2)] == above
 
 
 def test_detections_in_photographs_are_shown_where_the_folder_is_known(folder: Path) -> None:

@@ -108,7 +108,7 @@ def _labels(place: str, _digest: str) -> Labels:
 
 
 @lru_cache(maxsize=4)
-def _tree(place: str, labels: str, digest: str) -> Tree:
+def _tree(place: str, _digest: str, labels: str, digest: str) -> Tree:
     return read_tree(Path(place), _labels(labels, digest).categories)
 
 
@@ -121,7 +121,8 @@ def known(key: Key) -> tuple[Labels, Tree | None]:
     """Labels and tree of a key; files are read once."""
     if "annotations" in key:
         return _generated(key["annotations"])
-    tree = _tree(key["tree"], key["labels"], key["digest"]) if key["tree"] else None
+    place = key["tree"]
+    tree = _tree(place, digest_of(place), key["labels"], key["digest"]) if place else None
     return _labels(key["labels"], key["digest"]), tree
 
 

@@ -14,6 +14,8 @@ from guerdon.vision.detections import Detections
 SHOWN, BOXES, GAP = 8, 4, 12
 WIDTH, LARGEST = 288, 3
 """Of a picture on the sheet, and how much a small one is enlarged at most."""
+MARGIN = 9.0
+"""Pixels around a picture in which boxes are still drawn."""
 INK, GROUND = (250, 240, 120), (24, 24, 28)
 
 
@@ -41,13 +43,21 @@ def sheet(pictures: Mapping[int, Pixels], found: Detections, names: Sequence[str
         picture = picture.convert("RGB").resize(size, small)
         pen = ImageDraw.Draw(picture)
         for box, category in _surest(found, image):
-            x, y, w, h = (scale * side for side in box)
-            pen.rectangle((x, y, x + max(w, 1.0), y + max(h, 1.0)), outline=INK, width=2)
+            x, y, right, low = _inside([scale * side for side in box], size)
+            pen.rectangle((x, y, right, low), outline=INK, width=2)
             text = names[category][:40] or "?"
             left = max(0.0, min(x + 3, size[0] - pen.textlength(text) - 2))
             pen.text((left, y + 1), text, fill=INK, stroke_width=1, stroke_fill=GROUND)
         drawn.append(picture)
     return _page(drawn)
+
+
+def _inside(box: Sequence[float], size: tuple[int, int]) -> list[float]:
+    """Left, top, right and bottom of a box; what is far outside of the picture takes long to draw and is not seen."""
+    x, y, w, h = box
+    ends = np.array([x, y, x + max(w, 1.0), y + max(h, 1.0)])
+    corners: list[float] = ends.clip(-MARGIN, np.array([*size, *size]) + MARGIN).tolist()
+    return corners
 
 
 def _page(drawn: Sequence[Any]) -> bytes:
