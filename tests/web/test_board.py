@@ -8,12 +8,13 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("markdown_it")
 pytest.importorskip("nh3")
-from hosting_helpers import FREE, contest, entered, person, wait_for
-from web_helpers import Browser, main_of
+from hosting_helpers import FREE, contest, entered, guess, person, wait_for
+from web_helpers import Browser, main_of, signed_in
 
-from guerdon.hosting import BoardRow, Host, Phase
+from guerdon.hosting import BoardRow, Host, Phase, Role
 from guerdon.web.client import Client
 from guerdon.web.contests import _columns
+from guerdon.web.settings import Settings
 
 
 def row(value: float | None, **parts: float) -> BoardRow:
@@ -59,6 +60,37 @@ def test_nobody_waits_for_a_board_that_is_read_for_the_first_time(host: Host, mo
     assert "refresh" not in browser.get("/challenges/numbers").headers
     assert "Ada" in main_of(browser.get("/challenges/numbers"))
     assert "Ada" in browser.get("/challenges/numbers/board.csv").text
+
+
+def test_what_is_alike_is_compared_in_the_background(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    for name in ("Ada", "Bea"):
+        host.submissions.submit(person(host, name), "numbers", "open", guess("open", 1, 2, 3))
+    go, compared, near = threading.Event(), list[str](), host.near_duplicates
+
+    def slow(*given: Any) -> Any:
+        compared.append("")
+        assert go.wait(60)
+        return near(*given)
+
+    monkeypatch.setattr("guerdon.web.readings.PATIENCE_S", 0.0)
+    monkeypatch.setattr(host, "near_duplicates", slow)
+    browser = Browser(host)
+    for _ in range(2):
+        waits = browser.get("/challenges/numbers/alike")
+        assert (waits.status_code, waits.headers["refresh"]) == (202, "3")
+        assert "is being compared" in main_of(waits)
+    go.set()
+    page = wait_for(lambda: (found := browser.get("/challenges/numbers/alike")).status_code == 200 and main_of(found))
+    assert "1 pair of submissions" in page
+    assert len(compared) == 1
+
+
+@pytest.mark.parametrize("role", [Role.ENTRANT, Role.ANNOTATOR])
+def test_what_is_alike_is_for_organisers(host: Host, settings: Settings, role: Role) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    assert Browser(host, settings).get("/challenges/numbers/alike").status_code in (403, 404)
+    assert signed_in(host, settings, "Eve", role).get("/challenges/numbers/alike").status_code == 403
 
 
 def test_the_client_asks_again_for_what_will_be_there_soon(monkeypatch: pytest.MonkeyPatch) -> None:

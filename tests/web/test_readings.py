@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
-from hosting_helpers import wait_for
+from hosting_helpers import ADMIN, person, wait_for
 from web_helpers import Browser, main_of
 
 from guerdon import Answer, Score
@@ -237,6 +237,20 @@ def _report(browser: Browser) -> str:
     """The report; "" while it is being made."""
     answer = browser.get("/runs/run-a/report")
     return answer.text if answer.status_code == 200 else ""
+
+
+def test_a_report_from_before_somebody_was_forgotten_is_not_shown(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    from guerdon.web import records
+
+    host.ledger.begin(RUN)
+    add(host, 0, 5)
+    made = iter(["<h1>with a name</h1>", "<h1>without</h1>"])
+    monkeypatch.setattr(records.report_page, "render", lambda *given, **more: next(made))
+    browser = Browser(host)
+    assert ["with a name" in _report(browser) for _ in range(2)] == [True, True]
+    eve = person(host, "Eve")
+    host.forgetting.forget(ADMIN, eve.person)
+    assert _report(browser) == "<h1>without</h1>"
 
 
 def test_a_run_that_is_too_long_for_the_server_has_its_report_made_elsewhere(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,10 @@ NEWEST = 2000
 """Of more submissions to a phase, so many of the newest are compared."""
 LARGEST = 64 << 20
 """Larger files are compared as wholes only."""
+PIECES = 20_000_000
+"""Lines, records and tasks of the newest submissions to a phase; beyond, older ones are compared as wholes only."""
 Hashes = npt.NDArray[np.int64]
+NONE = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,21 @@ class Duplicates:
             if one.team != two.team
         ]
         heads = [group[0] for group in unique.values()]
-        hashes = [self._hashes(phase, item) for item in heads]
+        hashes = self._all_hashes(phase, heads)
         near = [
             Duplicate(heads[i], heads[j], share)
-            for i, j in combinations(range(len(heads)), 2)
+            for i, j in sorted(candidates(hashes, agreement))
             if heads[i].team != heads[j].team and (share := shared(hashes[i], hashes[j], agreement)) > agreement
         ]
         return same + near
+
+    def _all_hashes(self, phase: Phase, items: Sequence[Submission]) -> list[Hashes]:
+        """Hashes of the pieces of each, oldest first; of the oldest none, where all together are too many."""
+        found, count = list[Hashes](), 0
+        for item in reversed(items):
+            found.append(self._hashes(phase, item) if count < PIECES else NONE)
+            count += len(found[-1])
+        return found[::-1]
 
     def _hashes(self, phase: Phase, item: Submission) -> Hashes:
         rows = self._store.ledger.attempts(phase.run, step=item.number)
@@ -96,7 +108,7 @@ class Duplicates:
 def file_hashes(blob: Blob, blobs: Blobs) -> Hashes:
     """Hashes of a file's lines and records."""
     if blob.size > LARGEST or blob not in blobs:
-        return np.zeros(0, np.int64)
+        return NONE
     data = blobs.get(blob)
     return _hashed(data.replace(b"},", b"},\n").replace(b"],", b"],\n").split(b"\n"))
 
@@ -114,6 +126,48 @@ def _pieces(content: object) -> list[bytes]:
 def _hashed(pieces: Sequence[bytes]) -> Hashes:
     """A sorted hash of each piece that is not empty."""
     return np.sort(np.array([hash(piece) for piece in pieces if piece.strip()], np.int64))
+
+
+def candidates(lists: Sequence[Hashes], more_than: float) -> set[tuple[int, int]]:
+    """Pairs of lists among which all are that have more than this share in common, by prefix filtering.
+
+    Whoever shares more than a·n of n pieces shares one of any n - ⌊a·n⌋ of them, and so two such lists share one of
+    their rarest (Bayardo, Ma & Srikant 2007, "Scaling up all pairs similarity search").
+
+    Args:
+        lists: sorted hashes of each.
+        more_than: the share, between 0 and 1.
+
+    Returns:
+        Places in `lists`, the smaller first.
+    """
+    having: dict[int, list[int]] = {}
+    found: set[tuple[int, int]] = set()
+    for place, rare in enumerate(_rarest(lists, more_than)):
+        for piece in rare:
+            others = having.setdefault(piece, [])
+            found.update((other, place) for other in others)
+            others.append(place)
+    return found
+
+
+def _rarest(lists: Sequence[Hashes], more_than: float) -> Iterator[list[int]]:
+    """So many of the rarest pieces of each list that one of them is shared by whoever shares enough."""
+    marked = [_distinct(each) for each in lists]
+    everything = np.concatenate(marked) if marked else NONE
+    _, at, counts = np.unique(everything, return_inverse=True, return_counts=True)
+    often, ends = counts[at], np.cumsum([0, *map(len, marked)])
+    for pieces, (start, end) in zip(marked, pairwise(ends.tolist()), strict=True):
+        enough = len(pieces) - math.floor(more_than * len(pieces) - 1e-9)
+        yield pieces[np.lexsort((pieces, often[start:end]))][: max(enough, 0)].tolist()
+
+
+def _distinct(hashes: Hashes) -> Hashes:
+    """A number for each piece that stands for its hash and for how many equal ones stand before it."""
+    starts = np.flatnonzero(np.diff(hashes, prepend=hashes[:1] - 1)) if len(hashes) else NONE
+    runs = np.diff(starts, append=len(hashes))
+    before = np.arange(len(hashes)) - np.repeat(starts, runs)
+    return hashes + before * np.int64(0x5851F42D4C957F2D)
 
 
 def shared(one: Hashes, two: Hashes, more_than: float) -> float:

@@ -10,16 +10,16 @@ from urllib.parse import quote
 from guerdon.core.challenge import Landmark, Visibility
 from guerdon.core.errors import ConfigError
 from guerdon.hosting import Action, Board, BoardRow, Contest, LimitsLeft, NotAllowedError, Phase, Role, may
+from guerdon.hosting.duplicates import Duplicate
 from guerdon.hosting.files import write_table
+from guerdon.hosting.may import ensure
 from guerdon.web import posing, readings
 from guerdon.web.drawing import Strip
-from guerdon.web.visit import Page, Visit
+from guerdon.web.visit import AGAIN_S, Page, Visit
 
 PARTS = 4
 """Parts of a score that a leaderboard has room for; its CSV file has all."""
-PAGE = 100
-AGAIN_S = 3
-"""Seconds after which a page asks again for a leaderboard that is being read."""
+PAGE, ALIKE = 100, 200
 
 
 def challenges(visit: Visit) -> Any:
@@ -187,10 +187,20 @@ def _address(contest: Contest, visit: Visit) -> str:
 
 
 def duplicates(visit: Visit) -> Any:
-    """Submissions of different teams that are alike."""
-    contest = visit.desk.host.contests.get(visit.actor, visit.path["slug"])
-    found = visit.desk.host.near_duplicates(contest.slug, visit.actor)
-    return visit.page("duplicates.html.jinja", title="Alike", contest=contest, pairs=found[:200], count=len(found))
+    """Submissions of different teams that are alike; compared in the background, which may take minutes."""
+    contest, desk = visit.desk.host.contests.get(visit.actor, visit.path["slug"]), visit.desk
+    ensure(visit.actor, Action.SEE_DUPLICATES, contest)
+    actor = visit.actor
+
+    def read() -> tuple[list[Duplicate], int]:
+        found = desk.host.near_duplicates(contest.slug, actor)
+        return found[:ALIKE], len(found)
+
+    found, _ = desk.alike.get((f"{contest.id}@{desk.forgotten()}", False), desk.host.newest_event(), read)
+    if found is None:
+        words = "What was handed in is being compared."
+        return visit.making("Alike", words, f"/challenges/{contest.slug}", contest.title)
+    return visit.page("duplicates.html.jinja", title="Alike", contest=contest, pairs=found[0], count=found[1])
 
 
 PAGES = [

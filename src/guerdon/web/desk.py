@@ -47,12 +47,17 @@ class Desk:
         self.sending, self.fetching, self.leaving = Seats(4, 64), Seats(2, 16), Seats(1, 4)
         self.readings = Readings()
         self.reports = Readings(most=4)
+        self.alike = Readings(most=16)
         self._boards = Readings(most=1 << 20)
 
     def ledger_mark(self) -> Hashable:
         """Another value whenever a run of the ledger has grown or changed its status."""
         statuses = self.host.ledger.query("SELECT status, COUNT(*) FROM runs GROUP BY status ORDER BY status")
         return self.host.ledger.revision(), *statuses
+
+    def forgotten(self) -> int:
+        """Another number whenever somebody was forgotten: what was read before may not be shown any more."""
+        return int(self.host.store.rows("SELECT COALESCE(MAX(seq), 0) FROM hosting_log WHERE action = 'forget'")[0][0])
 
     def has_read(self, contest: Contest, phase: Phase, ends: float | None = None) -> bool:
         """Whether the board of a phase can be asked for at once; if not, it is being read from now on.

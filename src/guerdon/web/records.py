@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from guerdon.core.challenge import Visibility
 from guerdon.core.errors import LedgerError
@@ -30,8 +31,6 @@ from guerdon.web.visit import Page, Visit
 SHOWN = 200
 REPORTED = 2_000_000
 """Attempts of a run whose report the server makes; what it reads of them is in memory for as long as that takes."""
-AGAIN_S = 3
-"""Seconds after which a page asks again for a report that is being made."""
 _ATTEMPTS = (
     "SELECT r.id, a.n FROM (SELECT run, COUNT(*) AS n FROM attempts GROUP BY run) a JOIN runs r ON r.seq = a.run"
 )
@@ -129,13 +128,11 @@ def report(visit: Visit) -> Any:
     if (count := _count(ledger, row.id)) > REPORTED:
         do = f"Make it by guerdon report {row.id}"
         raise HostingError(f"a run of at most {REPORTED:,} attempts", f"it has {count:,}", do)
-    made, _ = visit.desk.reports.get(
-        (row.id, reveal), visit.desk.ledger_mark(), lambda: _reported(ledger, row.id, reveal)
-    )
+    key = f"{row.id}@{visit.desk.forgotten()}", reveal
+    made, _ = visit.desk.reports.get(key, visit.desk.ledger_mark(), lambda: _reported(ledger, row.id, reveal))
     if made is None or made.status != row.status:
-        shown = visit.page("making.html.jinja", 202, title=f"{row.challenge}, by {row.solver}", row=row, count=count)
-        shown.headers["refresh"] = str(AGAIN_S)
-        return shown
+        words = f"The report is being made, of {text.count(count)} attempts."
+        return visit.making(f"{row.challenge}, by {row.solver}", words, f"/runs/{quote(row.id, safe='')}", "The run")
     return standalone(made.html)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MONTH_S = 30 * 86400
 FIELDS = 200
+AGAIN_S = 3
+"""Seconds after which a page asks again for what is being made."""
 SAID = {
     "submitted": "Handed in. It is judged as soon as a worker is free.",
     "cancelled": "Cancelled.",
@@ -104,6 +106,19 @@ class Visit:
         response = HTMLResponse(text, status_code=status)
         if self.fresh:
             self.set_cookie(response, "visit", self.session, None)
+        return response
+
+    def making(self, title: str, words: str, back: str, back_name: str) -> Response:
+        """A page that says that what was asked for is being made, and asks for it again by itself.
+
+        Args:
+            title: of what was asked for.
+            words: what is being made.
+            back: an address to go to meanwhile.
+            back_name: of that.
+        """
+        response = self.page("making.html.jinja", 202, title=title, words=words, back=back, back_name=back_name)
+        response.headers["refresh"] = str(AGAIN_S)
         return response
 
     def go(self, path: str, said: str = "") -> Response:
