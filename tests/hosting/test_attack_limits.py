@@ -1,5 +1,6 @@
 """Attacks on what one team may use of a host: its disk, its workers, and bits of sealed labels by what fails."""
 
+import tracemalloc
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
@@ -143,3 +144,15 @@ def test_what_comes_in_while_scores_are_shown_is_not_taken(host: Host, clock: Cl
     with pytest.raises(HostingError, match="it has just closed"):
         submissions.submit(ann, "numbers", "open", guess("open", 1, 2, 3))
     assert len(host.submissions.list_for(ann)) == 1
+
+
+def test_json_that_takes_thirty_times_its_size_is_refused_unread(host: Host) -> None:
+    contest(host, Phase("open", "open", limits=Limits(per_day=None)))
+    ann = person(host, "Ann")
+    tracemalloc.start()
+    try:
+        with pytest.raises(HostingError, match="at most 4,000,000 lists and objects"):
+            host.submissions.submit(ann, "numbers", "open", b'{"open/0":[' + b"[]," * 4_000_000 + b"0]}")
+        assert tracemalloc.get_traced_memory()[1] < 40e6
+    finally:
+        tracemalloc.stop()

@@ -166,8 +166,11 @@ def test_one_account_sends_few_large_files_at_a_time(host: Host, settings: Setti
     async def work() -> None:
         app = make_app(host, settings)
         call = "/api/v1/contests/numbers/submissions?phase=open"
-        made = [lambda who=who: Client(app, "POST", call, b"1", **who) for who in bearers]
+        large, small = bytes(SIZE), bytes(10)
+        made = [lambda who=who: Client(app, "POST", call, large, **who) for who in bearers]
         await most_at_once(made[0], made[1], 4, 201)
+        async with held([made[0]() for _ in range(4)]):  # what is small needs no room
+            assert await asked(Client(app, "POST", call, small, **bearers[0])) == 201
 
     asyncio.run(work())
     ann, bob = (Browser(host, settings) for _ in range(2))

@@ -17,6 +17,8 @@ from guerdon.ledger.blobs import Blobs
 Content = Path | bytes | str | Mapping[str, Any] | list[Any]
 JSON_MOST = 64 << 20
 """Bytes of a JSON submission that is read as it comes in; larger ones are handed in as files."""
+CONTAINERS = 4_000_000
+"""Lists and objects in it: an empty one takes thirty times as much memory as in its file, here and in every worker."""
 
 
 def size_of(content: Content) -> int:
@@ -96,6 +98,12 @@ def _text(content: Content) -> str:
 def _json(content: Path | bytes | str) -> Any:
     """Strict JSON: no duplicate names, no NaN, no numbers or nesting beyond what can be kept."""
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    if isinstance(data, Path) and data.stat().st_size <= JSON_MOST:
+        data = data.read_bytes()
+    if isinstance(data, bytes) and data.count(b"[") + data.count(b"{") > CONTAINERS:
+        raise HostingError(
+            f"a submission of at most {CONTAINERS:,} lists and objects", "it has more", "Write it with fewer"
+        )
     value = read_json(data, JsonCaps(size=JSON_MOST), "the submission")
     if problem := not_plain(value, "the submission"):
         raise HostingError("a submission in JSON", problem, "Correct the file")

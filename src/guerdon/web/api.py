@@ -309,7 +309,8 @@ def _submitter(desk: Desk) -> Callable[..., Any]:
         try:
             caller = await run_in_threadpool(caller_of, desk, request)
             most = await run_in_threadpool(_most, desk, caller, slug, phase)
-            with desk.upload(caller.actor.person, most), Intake(most, "a submission") as intake:
+            room = desk.upload(caller.actor.person, most, request.headers.get("content-length"))
+            with room, Intake(most, "a submission") as intake:
                 await take_in(request, intake)
                 shown = shown_name(name) if name else ""
                 take = caller.host.submissions.submit

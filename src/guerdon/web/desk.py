@@ -88,13 +88,18 @@ class Desk:
         from_there = self.shared.take(address)
         return (self.changes.take(person) if person else self.changes.take(f"address {address}")) and from_there
 
-    def upload(self, person: str, most: int) -> AbstractContextManager[None]:
-        """Room for a body of so many bytes: an account sends a few large ones at a time, and no disk is full of them.
+    def upload(self, person: str, most: int, length: str | None) -> AbstractContextManager[None]:
+        """Room for a body: an account sends a few large ones at a time, and no disk is full of them.
+
+        Args:
+            person: whose.
+            most: bytes that are taken.
+            length: bytes that are said to come; `None` where that is not said.
 
         Raises:
             LimitError: there is none.
         """
-        free = self.settings.local or most <= SMALL
+        free = self.settings.local or min(most, most if length is None else int(length)) <= SMALL
         return nullcontext() if free else self.sending.held(person, "large files sent")
 
     def render(self, name: str, **context: Any) -> str:
