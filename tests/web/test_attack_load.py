@@ -169,6 +169,10 @@ def test_one_account_sends_few_large_files_at_a_time(host: Host, settings: Setti
         large, small = bytes(SIZE), bytes(10)
         made = [lambda who=who: Client(app, "POST", call, large, **who) for who in bearers]
         await most_at_once(made[0], made[1], 4, 201)
+        lies = Client(
+            app, "POST", call, large, **{"content-length": "10", "transfer-encoding": "chunked", **bearers[0]}
+        )
+        assert await asked(lies) == 400
         async with held([made[0]() for _ in range(4)]):  # what is small needs no room
             assert await asked(Client(app, "POST", call, small, **bearers[0])) == 201
 
