@@ -309,7 +309,7 @@ def _submitter(desk: Desk) -> Callable[..., Any]:
         try:
             caller = await run_in_threadpool(caller_of, desk, request)
             most = await run_in_threadpool(_most, desk, caller, slug, phase)
-            room = desk.upload(caller.actor.person, most, request.headers.get("content-length"))
+            room = desk.upload(caller.actor.person, most, request.headers)
             with room, Intake(most, "a submission") as intake:
                 await take_in(request, intake)
                 shown = shown_name(name) if name else ""

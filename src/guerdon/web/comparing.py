@@ -183,7 +183,7 @@ def adder(desk: Desk) -> Callable[..., Any]:
             caller = await run_in_threadpool(caller_of, desk, request)
             project = await run_in_threadpool(_ensure_runs, caller, slug)
             most = min(items.MOST, desk.settings.uploads)
-            room = desk.upload(caller.actor.person, most, request.headers.get("content-length"))
+            room = desk.upload(caller.actor.person, most, request.headers)
             with room, Intake(most, "a file of items") as intake:
                 await take_in(request, intake)
                 return await run_in_threadpool(_add, caller, project.slug, intake)

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib.resources import files
 from pathlib import PurePosixPath
@@ -88,18 +88,20 @@ class Desk:
         from_there = self.shared.take(address)
         return (self.changes.take(person) if person else self.changes.take(f"address {address}")) and from_there
 
-    def upload(self, person: str, most: int, length: str | None) -> AbstractContextManager[None]:
+    def upload(self, person: str, most: int, headers: Mapping[str, str]) -> AbstractContextManager[None]:
         """Room for a body: an account sends a few large ones at a time, and no disk is full of them.
 
         Args:
             person: whose.
             most: bytes that are taken.
-            length: bytes that are said to come; `None` where that is not said.
+            headers: of the request, which may say how many bytes come.
 
         Raises:
             LimitError: there is none.
         """
-        free = self.settings.local or min(most, most if length is None else int(length)) <= SMALL
+        told = "transfer-encoding" not in headers  # which wins where both are there
+        length = int(headers.get("content-length", most)) if told else most
+        free = self.settings.local or min(most, length) <= SMALL
         return nullcontext() if free else self.sending.held(person, "large files sent")
 
     def render(self, name: str, **context: Any) -> str:

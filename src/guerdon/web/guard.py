@@ -123,8 +123,6 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or len(length) > 18:
             raise RefusedError(400, "Content-Length is not a number.")
-        if "transfer-encoding" in headers and "content-length" in headers:
-            raise RefusedError(400, "Content-Length and Transfer-Encoding contradict each other.")
         if int(length) > most:
             raise RefusedError(413, f"Too large: at most {most:,} bytes are taken here.")
         seen, over, began = 0, False, time.monotonic()

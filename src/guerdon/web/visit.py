@@ -201,7 +201,7 @@ def answerer(desk: Desk, page: Page) -> Callable[[Request], Awaitable[Response]]
             assert page.post is not None
             check_rate(visit)
             most = await run_in_threadpool(page.most, visit)
-            with desk.upload(visit.actor.person, most, request.headers.get("content-length")):
+            with desk.upload(visit.actor.person, most, request.headers):
                 async with _form(visit, most):
                     return await _answered(page.post, visit)
         except RefusedError as error:
