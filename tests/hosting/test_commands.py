@@ -87,6 +87,7 @@ def test_a_contest_from_a_file_to_its_reveal(guerdon: Any) -> None:
         (["create", "X", "--challenge", "mine.py"], "a slug"),
         (["invite", "--role", "king"], "the role of a person"),
         (["close", "nothing", "--db", "other.db"], "an existing ledger"),
+        (["export", "x", "--out", "none/x.json"], "none is not. Make it first"),
     ],
 )
 def test_mistakes_are_named(guerdon: Any, words: list[str], what: str) -> None:
@@ -158,6 +159,7 @@ def test_somebody_is_forgotten(guerdon: Any, monkeypatch: pytest.MonkeyPatch) ->
     assert (code, "1 submissions" in out) == (0, True), err
     monkeypatch.setattr("typer.confirm", lambda *words, **more: False)
     assert "Nothing was changed" in " ".join(guerdon("contest", "forget", "Ann Onymous")[2].split())
+    assert "got 'Anna'. See guerdon contest people" in " ".join(guerdon("contest", "forget", "Anna")[2].split())
     code, out, err = guerdon("contest", "forget", person, "--with-submissions", "--yes", "--json")
     assert (code, json.loads(out)["submissions"], json.loads(out)["clean"]) == (0, 1, True), err
     Path("ann.zip").unlink()

@@ -116,6 +116,8 @@ def export(
     """Write a contest's submissions and boards; sealed phases are left out until they are revealed."""
     from guerdon.hosting import Actor, Host
 
+    if not out_file.parent.is_dir():  # looked at first, so that the log tells of no export that was not written
+        raise ConfigError("--out in a folder that is there", f"{out_file.parent} is not", "Make it first")
     with Host.open(db, create=False) as host:
         text = host.exports.text(Actor.local(), slug, format, phase)  # type: ignore[arg-type]  # it checks that itself
     try:

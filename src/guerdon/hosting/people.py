@@ -241,6 +241,8 @@ class People:
         rows = self._store.rows(
             "SELECT id FROM hosting_people WHERE id = ? OR key = ?", [person[:64], name_key(person)]
         )
+        if not rows and person != "local":
+            raise NotFoundError("a person by name or id", f"got {person!r:.60}", "See guerdon contest people")
         return self.get(rows[0][0] if rows else person)
 
     def find(self, actor: Actor, person: str) -> Person:
