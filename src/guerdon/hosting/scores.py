@@ -30,6 +30,7 @@ class Run:
 
     seq: int
     last: int = 0
+    whole: bool = False
     guard: threading.RLock = field(default_factory=threading.RLock)
     items: dict[int, Item | dict[int, Item]] = field(default_factory=dict)  # bare where there is but place 0
     order: dict[int, int] = field(default_factory=dict)  # step to the first verdict's place in the ledger
@@ -51,6 +52,7 @@ class Scores:
             newest = int(self._store.rows("SELECT COALESCE(MAX(seq), 0) FROM verdicts")[0][0])
             while known.last < newest:
                 known.last = self._page(known, newest)
+            known.whole = True
             return known
 
     def _run(self, run: str) -> Run:
@@ -80,11 +82,17 @@ class Scores:
         return items_to_values(found if isinstance(found, dict) else {0: found}, count, floor)
 
     def shown(self, run: str, step: int, count: int, floor: float) -> Shown | None:
-        """A submission's score with its interval and parts; read alone, however many others the run has."""
-        alone = Run(self._run(run).seq)
-        for place, value, whose in self._store.rows(_OF_STEP, [alone.seq, step]):
+        """A submission's score with its interval and parts; read alone where its run has not been read yet."""
+        known = self._run(run)
+        found = self.read(run) if known.whole else self._alone(known.seq, step)
+        return self.all_shown(found, [step], count, floor).get(step)
+
+    def _alone(self, run: int, step: int) -> Run:
+        """What there is to read of one submission, however many others its run has."""
+        alone = Run(run)
+        for place, value, whose in self._store.rows(_OF_STEP, [run, step]):
             _put(alone.items, step, place, (whose or "") if value is None else value)
-        return self.all_shown(alone, [step], count, floor).get(step)
+        return alone
 
     def all_shown(self, run: Run, steps: Sequence[int], count: int, floor: float) -> dict[int, Shown]:
         """As `shown`, of several submissions by number, and of what has been read already."""
