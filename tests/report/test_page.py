@@ -120,6 +120,14 @@ def test_the_commands_name_run_budget_and_ledger_but_no_folder(book: Any, tmp_pa
     assert str(tmp_path) not in page
 
 
+def test_a_run_from_a_log_is_not_offered_to_be_done_again(book: Any) -> None:
+    run = book.run(recipe={"challenge": {"log": {}, "task": "sums"}, "solver": {"log": {}}, "judge": {"log": {}}})
+    page = render(book.ledger, [run])
+    assert "guerdon solve" not in page
+    assert "recipe.toml" not in page
+    assert f"guerdon rejudge {run} --which all --reward mine.py:NAME" in page
+
+
 def test_lineage_is_a_tree(book: Any, parse: Any) -> None:
     run = book.run()
     (first,) = book.step(run, 0, [(Answer("t", {"code": "a"}), Score(0.2))])

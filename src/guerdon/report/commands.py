@@ -34,6 +34,27 @@ def place(url: str) -> str:
 def commands(row: RunRow, ledger: str) -> list[tuple[str, str]]:
     """What each command does, and the command."""
     run = _word(row.id)
+    first, judge = _of_a_log(run) if from_log(row) else _of_a_solver(row)
+    said = [
+        *first,
+        ("Look at it in the terminal", f"guerdon show {run}"),
+        ("Export every attempt", f"guerdon export {run} --to jsonl"),
+        judge,
+        ("Make this page again", f"guerdon report {run}"),
+    ]
+    return [(what, command + ledger) for what, command in said]
+
+
+def from_log(row: RunRow) -> bool:
+    """Whether another evaluator made the run: nothing here can go on with it."""
+    plain = row.recipe.get("challenge")
+    return isinstance(plain, Mapping) and "log" in plain
+
+
+Said = tuple[str, str]
+
+
+def _of_a_solver(row: RunRow) -> tuple[list[Said], Said]:
     again = "Do it again" if row.status == "done" else "Go on from where it stopped"
     again += " (recipe.toml is above; where data lies is not recorded)"
     limits = ",".join(f"{name}={_amount(value)}" for name, value in row.budget.items())
@@ -41,13 +62,11 @@ def commands(row: RunRow, ledger: str) -> list[tuple[str, str]]:
     solve += f" --split {_word(row.split)} --seed {row.seed}"
     if limits:
         solve += f" --budget {_word(limits)}"
-    return [
-        (again, solve + ledger),
-        ("Look at it in the terminal", f"guerdon show {run}{ledger}"),
-        ("Export every attempt", f"guerdon export {run} --to jsonl{ledger}"),
-        ("Judge faults of the host again", f"guerdon rejudge {run}{ledger}"),
-        ("Make this page again", f"guerdon report {run}{ledger}"),
-    ]
+    return [(again, solve)], ("Judge faults of the host again", f"guerdon rejudge {_word(row.id)}")
+
+
+def _of_a_log(run: str) -> tuple[list[Said], Said]:
+    return [], ("Judge its answers by a reward of your own", f"guerdon rejudge {run} --which all --reward mine.py:NAME")
 
 
 def compare(rows: Sequence[RunRow], ledger: str) -> str:

@@ -132,7 +132,7 @@ def render(
         "standings": [(line, labels[i], i) for line in lines for i, r in enumerate(reports) if r is line.report],
         "judges": len({report.row.judge for report in reports}),
         "ranking": ranking(reports, lines) if lines else None,
-        "recipes": [commands.toml(report.row) for report in reports],
+        "recipes": ["" if commands.from_log(report.row) else commands.toml(report.row) for report in reports],
         "figures": figures(reports),
         "tasks": [_tasks(report, room.again(), shown, (views or {}).get(report.row.id)) for report in reports],
         "matrix": _matrix(reports) if several else [],
