@@ -346,6 +346,8 @@ def test_what_entrants_read_and_the_times_can_be_changed(host: Host, clock: Cloc
     assert not host.contests.get(ann, "numbers").phases[0].closed
     changed = host.contests.change(ADMIN, "numbers", title="Other", rules_markdown="# New", public=True)
     assert (changed.title, changed.rules) == ("Other", "# New")
+    with pytest.raises(HostingError, match="a title: it is empty"):
+        host.contests.change(ADMIN, "numbers", title=" ")
     assert host.contests.get(Actor.visitor(), "numbers").ref == ""
     with pytest.raises(NotAllowedError):
         host.contests.change(ann, "numbers", title="Mine")

@@ -177,7 +177,10 @@ class Contests:
 
         Raises:
             EditedError: it has another version by now; nothing is changed.
+            HostingError: the title is empty.
         """
+        if title is not None and not title.strip():
+            raise HostingError("a title", "it is empty", "Write one")
         new = {
             "title": None if title is None else pack(title),
             "rules": None if rules_markdown is None else pack(rules_markdown),
