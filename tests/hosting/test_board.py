@@ -175,20 +175,20 @@ def test_a_board_that_takes_long_to_read_holds_up_no_other(host: Host, monkeypat
     assert found[0].rows[0].value == 0.5
 
 
-def test_a_score_is_the_same_whether_its_run_was_read_or_not(host: Host) -> None:
-    contest(host, Phase("open", "open", limits=FREE))
-    ann = person(host, "Ann")
+def test_a_score_is_the_same_whether_its_run_was_read_or_not(live: Host) -> None:
+    contest(live, Phase("open", "open", limits=FREE))
+    ann = person(live, "Ann")
     late, ours = Score.failed("invalid", "late", whose="solver"), Score.failed("judge", "broken", whose="judge")
     tries: list[list[Sequence[float | Score]]] = [
         [[0.5, 0.25, 1.0]], [[0.5, late, 1.0]],
         [[ours, 0.5, 1.0], [0.75, 0.5, 1.0]], [[0.1, 0.2, 0.3], [late, 0.2, 0.3]],
     ]  # fmt: skip
     for verdicts in tries:
-        item = host.submissions.submit(ann, "numbers", "open", guess("open", 1, 2, len(verdicts)))
+        item = live.submissions.submit(ann, "numbers", "open", guess("open", 1, 2, len(verdicts)))
         for values in verdicts:
-            host.submissions.retry(ADMIN, item.id)
-            judged(host, item, *values)
-    alone = [item.score for item in host.submissions.list_for(ann)]
-    host.board("numbers", "open", ann)
-    assert [item.score for item in host.submissions.list_for(ann)] == alone
+            live.submissions.retry(ADMIN, item.id)
+            judged(live, item, *values)
+    alone = [item.score for item in live.submissions.list_for(ann)]
+    live.board("numbers", "open", ann)
+    assert [item.score for item in live.submissions.list_for(ann)] == alone
     assert [score and round(score.value, 6) for score in alone[::-1]] == [0.583333, 0.5, 0.75, 0.166667]

@@ -112,6 +112,21 @@ def test_the_same_click_twice_is_one_choice_and_undo_brings_it_back(host: Host) 
     assert kinds == [("choice", "first"), ("undo", ""), ("choice", "second")]
 
 
+def test_what_stands_of_a_question_is_told_to_whom_it_was_put(live: Host) -> None:
+    slug, ann, bea = project(live), person(live, "Ann", Role.ANNOTATOR), person(live, "Bea", Role.ANNOTATOR)
+    pair = live.comparisons.next_pair(ann, slug)
+    assert pair is not None
+    told = [live.comparisons.said(ann, pair.id)]
+    live.comparisons.choose(ann, pair.id, "tie")
+    told.append(live.comparisons.said(ann, pair.id))
+    live.comparisons.undo(ann, slug)
+    told.append(live.comparisons.said(ann, pair.id))
+    assert told == [(None, 0), ("tie", 0), (None, 1)]
+    for who, name in ((bea, pair.id), (ADMIN, pair.id), (ann, "x\0y")):
+        with pytest.raises(NotFoundError):
+            live.comparisons.said(who, name)
+
+
 def test_two_tabs_get_the_same_pair(live: Host) -> None:
     slug, ann = project(live), person(live, "Ann", Role.ANNOTATOR)
     got: list[str] = []

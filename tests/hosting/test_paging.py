@@ -52,33 +52,33 @@ def test_every_submission_is_on_one_page(host: Host, count: int) -> None:
     assert walked(host, bea, "numbers") == [name for name in everything if name in first[1::2] or name in test]
 
 
-def test_what_comes_in_moves_no_page(host: Host) -> None:
-    contest(host, Phase("open", "open", limits=FREE))
-    ann = person(host, "Ann")
-    before = handed_in(host, [ann], 3 * SIZE)
-    first = host.submissions.page(ADMIN)
-    handed_in(host, [ann], 2)
-    second = host.submissions.page(ADMIN, older_than=first.older)
+def test_what_comes_in_moves_no_page(live: Host) -> None:
+    contest(live, Phase("open", "open", limits=FREE))
+    ann = person(live, "Ann")
+    before = handed_in(live, [ann], 3 * SIZE)
+    first = live.submissions.page(ADMIN)
+    handed_in(live, [ann], 2)
+    second = live.submissions.page(ADMIN, older_than=first.older)
     assert [item.id for item in second.items] == before[::-1][SIZE : 2 * SIZE]
 
 
-def test_a_page_goes_on_from_ones_own_only(host: Host) -> None:
-    contest(host, Phase("open", "open", limits=FREE))
-    ann, bea = person(host, "Ann"), person(host, "Bea")
-    (hers,) = handed_in(host, [bea], 1)
+def test_a_page_goes_on_from_ones_own_only(live: Host) -> None:
+    contest(live, Phase("open", "open", limits=FREE))
+    ann, bea = person(live, "Ann"), person(live, "Bea")
+    (hers,) = handed_in(live, [bea], 1)
     for name in (hers, "nope", "x\0y"):
         with pytest.raises(NotFoundError):
-            host.submissions.page(ann, older_than=name)
-    assert host.submissions.page(bea, older_than=hers).items == []
+            live.submissions.page(ann, older_than=name)
+    assert live.submissions.page(bea, older_than=hers).items == []
     with pytest.raises(HostingError, match="got both"):
-        host.submissions.page(bea, older_than=hers, newer_than=hers)
+        live.submissions.page(bea, older_than=hers, newer_than=hers)
 
 
-def test_what_a_team_chose_is_counted_however_much_it_has_handed_in_since(host: Host) -> None:
-    contest(host, Phase("final", "final", limits=Limits(per_day=None, concurrent=None, finals=2)))
-    ann = person(host, "Ann")
-    found = host.contests.find("numbers")
-    names = handed_in(host, [ann], 2 * SIZE, phase="final")
-    host.submissions.choose_final(ann, names[0])
-    assert host.submissions.finals(ann, found, found.phases[0]) == 1
-    assert host.submissions.finals(person(host, "Bea"), found, found.phases[0]) == 0
+def test_what_a_team_chose_is_counted_however_much_it_has_handed_in_since(live: Host) -> None:
+    contest(live, Phase("final", "final", limits=Limits(per_day=None, concurrent=None, finals=2)))
+    ann = person(live, "Ann")
+    found = live.contests.find("numbers")
+    names = handed_in(live, [ann], 2 * SIZE, phase="final")
+    live.submissions.choose_final(ann, names[0])
+    assert live.submissions.finals(ann, found, found.phases[0]) == 1
+    assert live.submissions.finals(person(live, "Bea"), found, found.phases[0]) == 0
