@@ -117,6 +117,22 @@ def test_the_queue_calls_submissions_as_their_pages_do(host: Host, settings: Set
     assert "numbers / open 1" not in re.sub("<[^>]*>", "", main_of(signed_in(host, settings, "Ada").get("/queue")))
 
 
+def test_the_second_of_two_who_edit_sees_what_the_first_wrote(host: Host) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    browser, old = Browser(host), str(host.contests.find("numbers").version)
+    host.contests.change(LOCAL, "numbers", title="Theirs", rules_markdown="Their rules")
+    texts = main_of(browser.post("/challenges/numbers/edit", {"version": old, "title": "Mine", "rules": "My rules"}))
+    assert ">Their rules</code>" in texts
+    assert "<bdi>Theirs</bdi></dd>" in texts
+    assert 'value="Mine"' in texts
+    host.contests.change_phase(LOCAL, "numbers", "open", limits={"total": 77})
+    fields = {"version": old, "phase": "open", "per_day-0": "3", "size-0": "256", "seconds-0": "600", "finals-0": "2"}
+    times = main_of(browser.post("/challenges/numbers/edit", fields))
+    assert "<dt>in all</dt><dd>77</dd>" in times
+    assert 'name="per_day-0" inputmode="numeric" value="3"' in times
+    assert "As it stands now" not in main_of(browser.get("/challenges/numbers/edit"))
+
+
 def test_an_empty_place_says_what_to_do(host: Host, settings: Settings) -> None:
     assert "Open a project below" in main_of(Browser(host).get("/compare"))
     assert "Organisers open projects" in main_of(Browser(host, settings).get("/compare"))
