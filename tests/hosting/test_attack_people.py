@@ -76,3 +76,27 @@ def test_one_person_has_so_many_tokens_and_no_more(host: Host) -> None:
     assert host.people.new_api_token(bob, "his first")
     host.people.revoke_api_token(ann, host.people.api_tokens(ann)[0].id)
     assert host.people.new_api_token(ann, "in its place")
+
+
+@pytest.mark.parametrize("way", ["disable", "forget"])
+def test_who_is_shut_out_comes_in_by_nothing_that_they_kept(live: Host, way: str) -> None:
+    olga, oskar = person(live, "Olga", Role.ORGANISER), person(live, "Oskar", Role.ORGANISER)
+    person(live, "Ann")
+    kept = live.people.invite(olga, Role.ORGANISER)
+    link = live.renewal.link(olga, oskar.person)
+    mine, others = live.people.invite(oskar, Role.ORGANISER), live.people.invite(olga, Role.ENTRANT, "Red team")
+    if way == "disable":
+        live.people.disable(oskar, olga.person)
+    else:
+        live.forgetting.forget(oskar, olga.person)
+    with pytest.raises(HostingError, match="unknown, used or old"):
+        live.people.accept(kept, "Olga again", PASSWORD)
+    with pytest.raises(HostingError, match="unknown, used or old"):
+        live.renewal.take(link, "a password of Olga's")
+    assert live.people.accept(mine, "Otto", PASSWORD).role is Role.ORGANISER
+    if way == "forget":  # she left, and whom she invited may come
+        assert live.people.accept(others, "Rita", PASSWORD).team_name == "Red team"
+    else:
+        live.people.disable(oskar, olga.person, disabled=False)
+        with pytest.raises(HostingError, match="unknown, used or old"):
+            live.people.accept(kept, "Olga again", PASSWORD)

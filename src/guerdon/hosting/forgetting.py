@@ -14,10 +14,10 @@ from guerdon.core.plain import Blob, digest
 from guerdon.hosting.errors import HostingError, NotFoundError
 from guerdon.hosting.log import Log
 from guerdon.hosting.may import Action, ensure
-from guerdon.hosting.people import People, name_key
+from guerdon.hosting.people import People, name_key, revoke_made
 from guerdon.hosting.records import Records
 from guerdon.hosting.store import Store, Writer, pack, unpack
-from guerdon.hosting.things import Actor, Person, Submission
+from guerdon.hosting.things import Actor, Person, Role, Submission
 from guerdon.ledger.erasing import erase
 
 SHORT = 5
@@ -209,6 +209,7 @@ def _told(item: Submission) -> dict[str, Any]:
 def _forget_names(to: Writer, person: Person, called: str) -> bool:
     """Whoever it was is nobody in particular; says whether the team got another name too."""
     to.change("DELETE FROM hosting_tokens WHERE person IN (?, ?)", [person.id, name_key(person.name)])
+    revoke_made(to, person.id, Role.ORGANISER)  # no way back for one that was kept
     sql = "UPDATE hosting_people SET name = ?, key = ?, password = '', disabled = 1 WHERE id = ?"
     to.change(sql, [pack(called), name_key(called), person.id])
     others = to.rows("SELECT 1 FROM hosting_people WHERE team = ? AND id <> ? LIMIT 1", [person.team, person.id])

@@ -262,15 +262,33 @@ class People:
         return frozenset({"local", *(team for (team,) in found if team)})
 
     def disable(self, actor: Actor, person: str, disabled: bool = True) -> None:
-        """Shut a person out, or let them in again. What they have done stays."""
+        """Shut a person out, or let them in again. What they have done stays.
+
+        Invitations and links to passwords that they made and nobody has used are worthless from then on: they may have
+        kept some for themselves.
+        """
         ensure(actor, Action.DISABLE, self.get(person))
         sql = "UPDATE hosting_people SET disabled = ? WHERE id = ?"
 
         def work(to: Writer) -> None:
             to.change(sql, [int(disabled), person])
+            if disabled:
+                revoke_made(to, person)
             to.record(actor.person, "disable" if disabled else "enable", "", person)
 
         self._store.write(work)
+
+
+def revoke_made(to: Writer, person: str, role: Role | None = None) -> None:
+    """Make worthless what somebody has made for others to come in by.
+
+    Args:
+        to: the transaction.
+        person: id of who made it.
+        role: of the invitations; any by default.
+    """
+    sql = "UPDATE hosting_tokens SET revoked = 1 WHERE made_by = ? AND revoked = 0 AND (kind = 'reset' OR "
+    to.change(f"{sql}(kind = 'invitation' AND (role = ? OR ? = '')))", [person, role or "", role or ""])
 
 
 def _person(row: Sequence[object]) -> Person:
