@@ -8,11 +8,13 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guerdon.bench import checkpoint
 from guerdon.bench.interrupt import Interrupt
+from guerdon.bench.rationing import affordable
 from guerdon.bench.vault import Vault
 from guerdon.bench.visibility import Veil
 from guerdon.bench.workers import open_workers
@@ -25,7 +27,7 @@ from guerdon.core.preference import Choice, Pair, Preference
 from guerdon.core.recipe import identity, recipe
 from guerdon.core.reward import Need, Reward, needs_of
 from guerdon.core.rng import stream
-from guerdon.core.score import FaultKind, Score
+from guerdon.core.score import Fault, FaultKind, Score
 from guerdon.core.solver import Learner, Problem, Solver
 from guerdon.core.task import Answer, Judged
 from guerdon.ledger import AttemptRow, ChoiceRow, Ledger, RunRow, StepRow, VerdictRow, attempt_id, verdict_id
@@ -206,7 +208,8 @@ class Bench:
             return [attempt.answer for attempt, _ in self._history[self._step]]
         asked = self._call("ask", learner.ask, self.problem, state, self.rng("ask", self._step))
         reach("asked")
-        return self._within_budget(self._valid(asked))
+        valid = self._valid(asked)
+        return [valid[place] for place in self._within_budget(valid)]
 
     def _restore(self, learner: Learner[Any]) -> Any:
         """The state before the first step that is not finished: from a checkpoint, then re-told from the ledger."""
@@ -228,9 +231,9 @@ class Bench:
         try:
             self._call("solve", self._solver.solve, self.problem, self)
         except BudgetError:
-            if self._stop_reason() is None:
+            if not (self._stop_reason() or self._cut):
                 raise
-        return self._stop_reason() or "the solver has finished"
+        return self._stop_reason() or self._cut or "the solver has finished"
 
     # ── the desk, as a solver sees it ───────────────────────────────────────────────────────────────────────────
 
@@ -252,25 +255,30 @@ class Bench:
         valid = self._valid(answers)
         if not valid:
             return []
-        self._refuse_if_over()
-        taken = self._within_budget(valid)
-        shown = self._veil.show(self._record(taken))
+        places = self._affordable(valid)
+        taken = [valid[place] for place in places]
+        shown = dict(zip(places, self._veil.show(self._record(taken)), strict=True))
         self._commit(taken, None, {})
         over = Score.failed(FaultKind.BUDGET)
-        return shown + [Judged(self._vault.task(answer), answer, over, "") for answer in valid[len(taken) :]]
+        return [shown.get(i) or Judged(self._vault.task(answer), answer, over, "") for i, answer in enumerate(valid)]
 
     def compare(self, pairs: Sequence[tuple[Answer, Answer]]) -> list[Choice]:
-        """Ask the challenge's preference which of two answers is better; answers and choices are recorded once."""
+        """Ask the challenge's preference which of two answers is better; answers and choices are recorded once.
+
+        Pairs over the budget come back as budget faults, then `BudgetError`; on a split that is not open all is hidden.
+        """
         if not isinstance(self._judge, Preference):
             raise SolverError("a challenge judged by preference", f"{self._judge.name} is a reward", "Call desk.score")
         sides = self._valid([side for pair in pairs for side in pair])
-        self._refuse_if_over()
-        rows = self._attempt_rows(sides)
+        if not sides:
+            return []
+        taken = [sides[place] for place in self._affordable(sides)]
+        rows = self._attempt_rows(taken)
         self._ledger.attempt(rows)
-        cases = self._vault.cases(sides)
+        cases = self._vault.cases(taken)
         asked = [Pair(c.task, c.answer, cases[2 * i + 1].answer, c.key) for i, c in enumerate(cases[::2])]
         names = [digest(rows[2 * i].id, rows[2 * i + 1].id, self._judge_id) for i in range(len(asked))]
-        known = {row.id: row.choice for row in self._ledger.choices(self.row.id)} if self._step in self._history else {}
+        known = self._chosen_before if self._step in self._history else {}
         fresh = [i for i, name in enumerate(names) if name not in known]
         chosen = dict(zip(fresh, self._judge([asked[i] for i in fresh]), strict=True))
         self._ledger.choose(
@@ -280,8 +288,13 @@ class Bench:
             ]
         )
         self._history.pop(self._step, None)
-        self._commit(sides, None, {})
-        return [known.get(name) or chosen[i] for i, name in enumerate(names)]
+        self._commit(taken, None, {})
+        told = self._veil.choices([known.get(name) or chosen[i] for i, name in enumerate(names)])
+        return told + [Choice(None, fault=Fault(FaultKind.BUDGET))] * (len(pairs) - len(told))
+
+    @cached_property
+    def _chosen_before(self) -> dict[str, Choice]:
+        return {row.id: row.choice for row in self._ledger.choices(self.row.id)}
 
     # ── recording ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -405,15 +418,23 @@ class Bench:
         if over:
             raise BudgetError(f"answers within the budget of {over}", "it is spent", "Return when desk.left is 0")
 
-    def _within_budget(self, answers: list[Answer]) -> list[Answer]:
-        limit = None if self._step in self._steps else self._budget.attempts
+    def _affordable(self, answers: Sequence[Answer]) -> list[int]:
+        self._refuse_if_over()
+        places = self._within_budget(answers)
+        if not places:
+            raise BudgetError("answers within the budget of attempts", self._cut, "Return when desk.left is too little")
+        return places
+
+    def _within_budget(self, answers: Sequence[Answer]) -> list[int]:
+        """Places of those that may be judged; in a step that is finished already, of those that were."""
+        if self._step in self._steps:
+            return affordable(answers, len(self._history.get(self._step, answers)), self._judge)
+        limit = self._budget.attempts
         left = len(answers) if limit is None else max(int(limit - self._spent["attempts"]), 0)
-        if len(answers) <= left:
-            return answers
-        self._cut = "what is left of the budget of attempts is less than a group"
-        if isinstance(self._judge, Reward) and self._judge.unit == "group":
-            return _whole_groups(answers, left)
-        return answers[:left]
+        places = affordable(answers, left, self._judge)
+        if len(places) < len(answers):
+            self._cut = "what is left of the budget of attempts is less than a group"
+        return places
 
     def _valid(self, answers: Sequence[Answer]) -> list[Answer]:
         try:
@@ -467,19 +488,6 @@ def _judged(vault: Vault, attempt: AttemptRow, verdict: VerdictRow | None) -> Ju
 def _frames(answer: Answer) -> int:
     frames = answer.note.get("frames")
     return frames if type(frames) is int else 0
-
-
-def _whole_groups(answers: Sequence[Answer], left: int) -> list[Answer]:
-    sizes: dict[str, int] = {}
-    for answer in answers:
-        sizes[answer.group] = sizes.get(answer.group, 0) + 1
-    kept: set[str] = set()
-    for name, size in sizes.items():
-        if size > left:
-            break
-        kept.add(name)
-        left -= size
-    return [answer for answer in answers if answer.group in kept]
 
 
 def _versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from guerdon.core.challenge import Visibility
+from guerdon.core.preference import Choice
 from guerdon.core.score import Fault, FaultKind, Score
 from guerdon.core.task import Judged
 
@@ -70,6 +71,12 @@ class Veil:
             self.ladder = self.ladder.submit(known) if len(known) == len(values) else self.ladder
             parts = {} if self.ladder.shown is None else {"aggregate": self.ladder.shown}
         return [replace(j, score=self._veiled(j.score, parts)) for j in judged]
+
+    def choices(self, chosen: Sequence[Choice]) -> list[Choice]:
+        """What the solver may know of choices: on an open split all, elsewhere nothing."""
+        if self.visibility is Visibility.OPEN:
+            return list(chosen)
+        return [Choice(None, fault=Fault(FaultKind.HIDDEN))] * len(chosen)
 
     def _veiled(self, score: Score, parts: dict[str, float]) -> Score:
         told = self.visibility is Visibility.AGGREGATE and score.fault is not None and score.fault.whose == "solver"
