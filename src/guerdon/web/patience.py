@@ -5,6 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from guerdon.web.guard import address_of
+from guerdon.web.limits import Seats
+
+CONNECTIONS = 200
+"""So many are open at once from one address, but for this machine's own, where a proxy may be."""
+OWN = ("127.0.0.1", "::1")
 LINGER_S = 2.0
 """Seconds that a client has to read the answer to a body that was not read to its end."""
 
@@ -13,7 +19,7 @@ def protocol(seconds: float) -> type[Any]:
     """Connections as uvicorn has them, given up when a request is not made in time or goes on after its answer.
 
     uvicorn ends connections that are idle after a request; one that never makes its first would stay for ever, and so
-    would one whose body was refused and does not end.
+    would one whose body was refused and does not end. One address may not hold all that there can be.
 
     Args:
         seconds: from connecting, or from the first byte of a further request, to the end of its headers.
@@ -24,12 +30,22 @@ def protocol(seconds: float) -> type[Any]:
     import h11
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
+    seats = Seats(CONNECTIONS, 1 << 30)
+
     class Patient(H11Protocol):  # type: ignore[misc]  # uvicorn is not looked into
         over: asyncio.TimerHandle | None = None
+        seat = ""
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self.over = self.loop.call_later(seconds, transport.close)
+            peer = transport.get_extra_info("peername")
+            if peer and peer[0] not in OWN:
+                address = address_of({"client": peer})
+                if seats.take(address):
+                    self.seat = address
+                else:
+                    transport.abort()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
@@ -48,6 +64,8 @@ def protocol(seconds: float) -> type[Any]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self.unset()
+            if self.seat:
+                seats.leave(self.seat)
             super().connection_lost(exc)
 
         def unset(self) -> None:
