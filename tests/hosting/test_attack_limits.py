@@ -13,8 +13,9 @@ from hosting_helpers import ADMIN, Clock, Numbers, OneFile, contest, guess, pers
 from guerdon import Case, Score
 from guerdon.bench.workers import Reply
 from guerdon.core.score import FaultKind
-from guerdon.hosting import Actor, Host, HostingError, LimitError, Limits, Phase, State
+from guerdon.hosting import Actor, Host, HostingError, LimitError, Limits, NotAllowedError, Phase, State
 from guerdon.hosting.evaluate import Evaluator, Guarded
+from guerdon.hosting.may import RETRIES
 from guerdon.hosting.quotas import FREE
 from guerdon.hosting.worker import Worker
 
@@ -156,3 +157,24 @@ def test_json_that_takes_thirty_times_its_size_is_refused_unread(host: Host) -> 
         assert tracemalloc.get_traced_memory()[1] < 40e6
     finally:
         tracemalloc.stop()
+
+
+def test_what_always_fails_is_judged_again_a_few_times(host: Host) -> None:
+    """Each time takes a worker's time, and none counts; organisers may go on."""
+    contest(host, Phase("open", "open", limits=Limits(per_day=1)))
+    ann = person(host, "Ann")
+    made = host.submissions.submit(ann, "numbers", "open", guess("open", 1, 2, 3)).id
+
+    def fail() -> None:
+        lease = host.queue.lease("w")
+        assert lease is not None
+        host.queue.fail(lease, "crash", "judge", "killed its judge twice")
+
+    fail()
+    for _ in range(RETRIES):
+        assert host.submissions.retry(ann, made).state is State.QUEUED
+        fail()
+    with pytest.raises(NotAllowedError, match="Ask an organiser"):
+        host.submissions.retry(ann, made)
+    assert not [line for line in host.queue.view(ann).items if line.may_retry]
+    assert host.submissions.retry(ADMIN, made).state is State.QUEUED

@@ -51,6 +51,8 @@ SCOPES: dict[str, frozenset[Action]] = {
 }
 """What each scope of an API token opens. It never opens what the person may not do anyway."""
 
+RETRIES = 10
+"""So often a team may have one submission judged again."""
 _OPEN_TO_VISITORS = frozenset({Action.SEE_CONTEST, Action.SEE_BOARD})
 
 
@@ -121,8 +123,11 @@ def _self(actor: Actor, thing: object) -> bool:
 
 
 def _may_retry(thing: Submission) -> bool:
-    """Faults of the judge or the host may be tried again by the team; its own would be a submission for nothing."""
-    return thing.open and thing.state is State.FAULT and thing.fault is not None and thing.fault.whose != "solver"
+    """Faults of the judge or the host may be tried again by the team, not for ever: a judge that always fails would
+    have no time for others. Its own would be a submission for nothing.
+    """
+    theirs = thing.fault is not None and thing.fault.whose != "solver"
+    return thing.open and thing.state is State.FAULT and theirs and thing.round < RETRIES
 
 
 def _known(actor: Actor, thing: object) -> bool:
