@@ -133,6 +133,14 @@ def test_the_second_of_two_who_edit_sees_what_the_first_wrote(host: Host) -> Non
     assert "As it stands now" not in main_of(browser.get("/challenges/numbers/edit"))
 
 
+def test_an_empty_file_is_called_empty(host: Host) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    answer = Browser(host).post("/challenges/numbers/submit", {"note": "mine"}, files={"file": ("a.json", b"")})
+    assert answer.status_code == 400
+    assert "no file with anything in it" in main_of(answer)
+    assert 'value="mine"' in main_of(answer)
+
+
 def test_an_empty_place_says_what_to_do(host: Host, settings: Settings) -> None:
     assert "Open a project below" in main_of(Browser(host).get("/compare"))
     assert "Organisers open projects" in main_of(Browser(host, settings).get("/compare"))
