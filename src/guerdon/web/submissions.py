@@ -75,7 +75,9 @@ def _take(visit: Visit, contest: Contest, phase: Phase) -> Submission:
     if file is None:
         typed = visit.form.get("answer", "")
         if not typed.strip():
-            raise HostingError("a submission", "there is no text, and no file with anything in it", "Choose a file or write an answer")
+            raise HostingError(
+                "a submission", "there is no text, and no file with anything in it", "Choose a file or write an answer"
+            )
         return take(visit.actor, contest.slug, phase.name, typed.replace("\r\n", "\n"), note)
     with Intake(phase.limits.size, "a submission") as intake:
         file.file.seek(0)
