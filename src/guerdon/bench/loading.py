@@ -100,7 +100,11 @@ def challenge_class(name: str) -> type[Challenge] | Challenge:
 
 
 def reward_named(name: str) -> Reward:
-    """A reward by `module:NAME`, or the one reward in a file; a class is made with its defaults."""
+    """A reward by `module:NAME`, or the one reward in a file; a class is made with its defaults.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
     found = _find(name, Reward, "reward")
     made = found() if isinstance(found, type) else found
     if not isinstance(made, Reward):
@@ -144,6 +148,9 @@ def solver_class(name: str, challenge: str | None = None) -> type[Solver] | Solv
 
     A plain name is looked up in the card of the challenge's system first, then among the generic ones, then in all
     cards.
+
+    Raises:
+        ConfigError: there is none of that name.
     """
     known = solver_places(challenge)
     if name in known:

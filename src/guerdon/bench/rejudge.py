@@ -45,6 +45,10 @@ def rejudge(
 
     Returns:
         How many attempts were judged again.
+
+    Raises:
+        ConfigError: the challenge is judged by a preference.
+        LedgerError: there is no such run, or somebody is working on it.
     """
     reward = judge or challenge.judge
     if not isinstance(reward, Reward):

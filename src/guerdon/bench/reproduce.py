@@ -100,7 +100,11 @@ def _check(experiment: Experiment) -> None:
 
 
 def seeds_of(experiment: Experiment, scale: Scale, count: int | None = None) -> tuple[int, ...]:
-    """The experiment's seeds, or the first so many of them, counting on where it declares fewer."""
+    """The experiment's seeds, or the first so many of them, counting on where it declares fewer.
+
+    Raises:
+        ConfigError: none is asked for.
+    """
     declared = experiment.seeds(scale)
     if count is None:
         return declared

@@ -49,7 +49,12 @@ class Vault:
         return task
 
     def cases(self, answers: Sequence[Answer]) -> list[Case]:
-        """Cases for a batch, with keys fetched once per task."""
+        """Cases for a batch, with keys fetched once per task.
+
+        Raises:
+            SolverError: an answer names a task that is not in this split.
+            ChallengeError: the challenge gave another number of keys.
+        """
         missing = [self.tasks[a.task] for a in answers if a.task in self.tasks and a.task not in self._keys]
         missing = list({task.id: task for task in missing}.values())
         if missing:

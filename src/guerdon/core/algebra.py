@@ -329,7 +329,11 @@ def weighted(left: Reward, right: Reward | float) -> Reward:
 
 
 def times(left: Reward, right: Reward | float) -> Reward:
-    """Left * right; a number scales the weights."""
+    """Left * right; a number scales the weights.
+
+    Raises:
+        ConfigError: the number is not finite.
+    """
     if isinstance(right, Reward):
         return Product((left, right))
     if not math.isfinite(right):

@@ -39,6 +39,9 @@ def to_jsonl(
         format: "trl": prompt, chosen and rejected where choices are recorded, else prompt, completion and reward;
             "attempts": every attempt with its verdict.
         reveal: also training data from sealed splits.
+
+    Raises:
+        LedgerError: there is no such run or format, or the file cannot be written.
     """
     if format not in ("trl", "attempts"):
         raise LedgerError("a format of lines", f"got {format!r}", did_you_mean(format, ("trl", "attempts")))

@@ -313,6 +313,9 @@ def pass_at_k(
         run: which run.
         ks: each at least 1.
         solved: which scores are right ones; at least 1.0 by default.
+
+    Raises:
+        LedgerError: there is no such run, or a k is below 1.
     """
     if any(k < 1 for k in ks):
         raise LedgerError("pass@k with k >= 1", f"got {list(ks)}", "Choose whole numbers from 1")
@@ -347,7 +350,11 @@ class Ancestor:
 
 
 def lineage(ledger: Ledger, attempt: str) -> list[Ancestor]:
-    """An attempt and all it was made from, nearest first, each once; the tree is in `answer.parents`."""
+    """An attempt and all it was made from, nearest first, each once; the tree is in `answer.parents`.
+
+    Raises:
+        LedgerError: there is no such attempt.
+    """
     found: dict[str, AttemptRow] = {}
     depths: dict[str, int] = {}
     generation, depth = [attempt], 0

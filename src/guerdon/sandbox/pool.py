@@ -86,7 +86,11 @@ class Pool:
         self._lock = threading.Lock()
 
     def run(self, jobs: Sequence[Job]) -> list[list[Outcome]]:
-        """Run jobs; see `Sandbox.run`."""
+        """Run jobs; see `Sandbox.run`.
+
+        Raises:
+            SandboxError: it was closed, or an argument is no plain data.
+        """
         if self._closed:
             raise SandboxError("the sandbox is open", "it was closed", "Call open_sandbox again")
         results: list[list[Outcome]] = [[] for _ in jobs]
