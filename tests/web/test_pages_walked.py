@@ -70,6 +70,9 @@ def test_signing_in_keeps_the_name_and_leads_back_to_the_phase(host: Host, setti
     assert to
     right = late.post("/sign-in", {"name": "Ada", "password": "a long enough sentence", "to": to[1]})
     assert right.headers["location"].startswith("/challenges/numbers/submit?phase=open")
+    host.contests.change(LOCAL, "numbers", public=True)
+    page = Browser(host, settings).get("/challenges/numbers?phase=open").text
+    assert 'href="/sign-in?to=/challenges/numbers%3Fphase%3Dopen">Sign in to take part' in page
 
 
 def test_after_a_verdict_the_next_is_handed_in_from_there(host: Host, settings: Settings) -> None:
