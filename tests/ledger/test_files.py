@@ -383,6 +383,8 @@ def test_blobs(filled: Path, tmp_path: Path) -> None:
         ledger.blobs.path(blob).write_bytes(b"abd" * 10**6)
         with pytest.raises(LedgerError, match="was changed"):
             ledger.blobs.get(blob)
+        assert ledger.blobs.put(tmp_path / "big", "text/plain") == blob
+        assert ledger.blobs.get(blob) == b"abc" * 10**6
         with pytest.raises(LedgerError, match="there is no"):
             ledger.blobs.get(Blob.of(b"never stored"))
         for name in ("../../etc/passwd", "A" * 64, "a" * 63, ""):
