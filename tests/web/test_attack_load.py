@@ -211,3 +211,21 @@ def test_a_whole_board_is_written_once_until_it_changes(
     assert "Bob" in browser.get(path).text
     assert "Bob" not in browser.get(path.replace("open", "test")).text
     assert made == ["open", "open", "test"]
+
+
+def test_a_large_answer_is_not_laid_out_for_its_page(host: Host, settings: Settings) -> None:
+    """A page of megabytes of numbers took seconds of all that the server does, as often as somebody liked."""
+    contest(host, Phase("open", "open", limits=FREE))
+    person(host, "Ann")
+    browser = Browser(host, settings)
+    assert browser.sign_in("Ann").status_code == 303
+    ann = host.people.actor_of(host.people.sign_in("Ann", PASSWORD))
+    assert ann is not None
+    large = [[0, 1, 2]] * 50_000
+    item = host.submissions.submit(
+        ann, "numbers", "open", {"open/0": large, "open/1": large[:50], "open/2": "x" * SIZE}
+    )
+    pages = [browser.get(f"/attempts/{each}").text for each in host.submissions.get(ann, item.id).attempts]
+    assert ["too large to be laid out" in page for page in pages] == [True, False, False]
+    assert "x" * 1000 in pages[2]
+    assert max(map(len, pages)) < 100_000

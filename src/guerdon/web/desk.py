@@ -44,7 +44,9 @@ class Desk:
         self.over = threading.Event()
         self.seats = Seats(settings.streams)
         self.tables = Kept()
-        self.sending, self.fetching, self.leaving = Seats(4, 64), Seats(2, 16), Seats(1, 4)
+        many = 1 << 30 if settings.local else 0  # nobody else is there
+        self.sending, self.fetching = Seats(many or 4, many or 64), Seats(many or 2, many or 16)
+        self.reading, self.leaving = Seats(many or 6, many or 48), Seats(many or 1, many or 4)
         self.readings = Readings()
         self.reports = Readings(most=4)
         self.alike = Readings(most=16)
@@ -101,7 +103,7 @@ class Desk:
         """
         told = "transfer-encoding" not in headers  # which wins where both are there
         length = int(headers.get("content-length", most)) if told else most
-        free = self.settings.local or min(most, length) <= SMALL
+        free = min(most, length) <= SMALL
         return nullcontext() if free else self.sending.held(person, "large files sent")
 
     def render(self, name: str, **context: Any) -> str:

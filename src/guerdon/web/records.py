@@ -8,6 +8,7 @@ shown, can be opened here: nobody, organisers included, gets at a sealed score b
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +30,8 @@ from guerdon.web.systems import standalone
 from guerdon.web.visit import Page, Visit
 
 SHOWN = 200
+MANY = 100_000
+"""Values of an answer that are laid out; the beginning of so many fills a page many times."""
 REPORTED = 2_000_000
 """Attempts of a run whose report the server makes; what it reads of them is in memory for as long as that takes."""
 _ATTEMPTS = (
@@ -156,18 +159,33 @@ def attempt(visit: Visit) -> Any:
     """One attempt and all it was made from; a team's own without its score, where that may not be seen."""
     if not visit.actor.person:
         ensure(visit.actor, Action.SEE_RUNS)
+    with visit.desk.reading.held(visit.actor.person, "attempts read"):  # an answer may be of many megabytes
+        return _attempt(visit)
+
+
+def _attempt(visit: Visit) -> Any:
     try:
         found = views.lineage(visit.desk.host.ledger, visit.path["id"][:80])
     except LedgerError:
         raise NotFoundError("an attempt of this ledger", "there is none of that id", "See a run's answers") from None
     row, hidden = _attempted(visit, found[0].attempt)
     scores = [] if hidden else [(each.depth, each.verdict.score.value if each.verdict else None) for each in found]
-    kind, answer = text.content(found[0].attempt.answer.content)
+    content = found[0].attempt.answer.content
+    kind, answer = text.content(content) if _few(content) else ("text", "(too large to be laid out on a page)")
     return visit.page(
         "lineage.html.jinja", title="An attempt and where it came from", row=row, first=found[0], hidden=hidden,
         ancestors=found[1:SHOWN], more=max(len(found) - SHOWN, 0), drawing=generations(scores),
         kind=kind, answer=text.clip(answer, 20_000),
     )  # fmt: skip
+
+
+def _few(content: Any) -> bool:
+    """Whether there are so few values in an answer that laying them out takes no time to speak of."""
+    count, left = 0, [content]
+    while left and count < MANY:
+        each, count = left.pop(), count + 1
+        left += each.values() if isinstance(each, Mapping) else each if isinstance(each, (list, tuple)) else ()
+    return not left
 
 
 def _attempted(visit: Visit, attempt: AttemptRow) -> tuple[RunRow, bool]:
