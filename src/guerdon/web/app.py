@@ -40,7 +40,8 @@ def make_app(host: Host, settings: Settings | None = None) -> Guard:
     desk = Desk(host, settings or Settings())
     app = FastAPI(
         title="guerdon", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json",
-        summary="Contests: challenges, submissions, leaderboards, the queue.", redirect_slashes=False,
+        summary="Contests: challenges, submissions, leaderboards, the queue; comparisons by people.",
+        redirect_slashes=False,
     )  # fmt: skip
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(Exception, lost)
