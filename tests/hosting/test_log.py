@@ -42,6 +42,7 @@ def test_who_did_what_and_when(live: Host) -> None:
         "reveal", "close", "change phase", "change", "cancel", "retry", "create"
     ]  # fmt: skip
     assert log[2].detail == {"total": [None, 9]}
+    assert log[4].words == "number 1, phase open, state queued"
     assert log[0].detail == {"phases": ["open", "final"]}
     assert [deed.seq for deed in live.log(ADMIN, before=log[0].seq)] == sorted(
         (deed.seq for deed in live.log(ADMIN) if deed.seq < log[0].seq), reverse=True

@@ -9,12 +9,12 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("markdown_it")
 pytest.importorskip("nh3")
-from hosting_helpers import FREE, OneFile, contest, guess, judged
+from hosting_helpers import FREE, OneFile, contest, guess, judged, person
 from web_helpers import Browser, main_of, signed_in
 
 from guerdon import Score
 from guerdon.core.errors import GuerdonError
-from guerdon.hosting import Actor, Host, Item, Phase
+from guerdon.hosting import Actor, Host, Item, Phase, Role
 from guerdon.hosting.files.archives import safe_name
 from guerdon.web.settings import Settings
 
@@ -134,6 +134,17 @@ def test_the_second_of_two_who_edit_sees_what_the_first_wrote(host: Host) -> Non
     assert "<dt>in all</dt><dd>77</dd>" in times
     assert 'name="per_day-0" inputmode="numeric" value="3"' in times
     assert "As it stands now" not in main_of(browser.get("/challenges/numbers/edit"))
+
+
+def test_the_log_names_people_and_submissions(host: Host, settings: Settings) -> None:
+    contest(host, Phase("open", "open", limits=FREE))
+    root, ann = signed_in(host, settings, "Root", Role.ORGANISER), person(host, "Ann <3")
+    item = host.submissions.submit(ann, "numbers", "open", guess("open", 1, 2, 3))
+    host.submissions.cancel(LOCAL, item.id)
+    host.people.disable(LOCAL, ann.person)
+    text = main_of(root.get("/log"))
+    assert f'<a href="/people/{ann.person}"><bdi>Ann &lt;3</bdi></a>' in text
+    assert f'<a href="/submissions/{item.id}">submission 1</a>' in text
 
 
 def test_an_empty_file_is_called_empty(host: Host) -> None:

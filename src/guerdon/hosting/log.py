@@ -58,6 +58,8 @@ def _said(name: str, value: Any) -> str:
         return ", ".join(map(str, value)) or "nothing"
     if name in ("opens", "closes"):
         return moment(value) if isinstance(value, (int, float)) else "not set"
+    if name == "number":  # of a submission, counted from 1 wherever people read it
+        return str(value + 1)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else str(value)

@@ -113,6 +113,7 @@ def log(visit: Visit) -> Any:
     return visit.page(
         "log.html.jinja", title="Log", deeds=deeds[:LINES], contest=contest,
         older=deeds[LINES - 1].seq if len(deeds) > LINES else None, before=before,
+        names={each.id: each.name for each in visit.desk.host.people.list(visit.actor)},
     )  # fmt: skip
 
 
