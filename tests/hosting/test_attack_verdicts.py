@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hosting_helpers import FREE, OneFile, contest, person
 from guerdon import Answer, Case, Reward, Score, Task
 from guerdon.bench.workers import Reply
 from guerdon.hosting import Host, Phase, State, Verdict
-from guerdon.hosting.evaluate import Guarded
+from guerdon.hosting.evaluate import Evaluator, Guarded
 from guerdon.hosting.worker import Worker
 
 ODD: dict[str, Any] = {
@@ -110,3 +111,23 @@ def test_a_message_that_shares_a_word_with_a_key_stays() -> None:
 class Says(Reward):
     def judge(self, cases: Sequence[Case]) -> list[Score]:
         raise ValueError("wanted a number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spared(Reward):
+    """How soon the kernel would end whoever judges, where memory runs out: 1 is first."""
+
+    def judge(self, cases: Sequence[Case]) -> list[Score]:
+        return [Score(int(Path("/proc/self/oom_score_adj").read_text()) / 1000) for _ in cases]
+
+
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux")
+def test_where_memory_runs_out_the_judge_goes_first_and_the_host_stays() -> None:
+    before = Path("/proc/self/oom_score_adj").read_text()
+    evaluator = Evaluator(Guarded(inner=Spared()), 60.0)
+    try:
+        (score,) = evaluator.evaluate(cases_of(1), lambda: False).scores
+    finally:
+        evaluator.close()
+    assert score.value == 1.0
+    assert Path("/proc/self/oom_score_adj").read_text() == before

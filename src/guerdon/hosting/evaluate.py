@@ -94,6 +94,8 @@ class Guarded(Reward):
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         if parent_process() is not None:
             _silence()
+            with contextlib.suppress(OSError):  # of all that runs here, what judges strangers' answers goes first
+                Path("/proc/self/oom_score_adj").write_text("1000")
 
     def _problem(self, case: Case) -> Score | None:
         if self.check is None:

@@ -8,7 +8,7 @@ from typing import Any
 from guerdon.web.guard import address_of
 from guerdon.web.limits import Seats
 
-CONNECTIONS = 200
+CONNECTIONS = 500
 """So many are open at once from one address, but for this machine's own, where a proxy may be."""
 OWN = ("127.0.0.1", "::1")
 LINGER_S = 2.0
