@@ -178,3 +178,11 @@ def test_what_always_fails_is_judged_again_a_few_times(host: Host) -> None:
         host.submissions.retry(ann, made)
     assert not [line for line in host.queue.view(ann).items if line.may_retry]
     assert host.submissions.retry(ADMIN, made).state is State.QUEUED
+
+
+@pytest.mark.parametrize("step", [float("nan"), -1.0, float("inf")])
+def test_a_ladder_s_step_is_one(host: Host, step: float) -> None:
+    """By one that is none a phase would show nothing, or everything that its Ladder is there to hide."""
+    with pytest.raises(HostingError, match="a step of 0 or more"):
+        contest(host, Phase("test", "test", step=step), challenge=OneFile())
+    assert host.contests.list(ADMIN) == []

@@ -398,6 +398,10 @@ def _checked(phase: Phase, challenge: Challenge, place: int) -> Phase:
     if not 0 < len(phase.name) <= 60 or not phase.name.isprintable():
         raise HostingError("a phase's name of 1 to 60 printable characters", f"got {len(phase.name)}", "Shorten it")
     step = _step(challenge) if phase.step is None else phase.step
+    if not 0 <= step < math.inf:
+        raise HostingError(
+            f"a step of 0 or more for {phase.name}", f"got {step}", "Leave it out for 1/200 of the range"
+        )
     return replace(phase, split=split, visibility=visibility, place=place, step=step)
 
 
