@@ -39,6 +39,7 @@ def test_everything_on_a_page_lies_in_a_landmark(host: Host, path: str) -> None:
     answer = Browser(host).get(path)
     body = answer.text.split("<body", 1)[1]
     assert body.count('<header class="bar-top">') == body.count("<main") == body.count("<footer>") == 1
+    assert "<aside" not in main_of(answer)  # a landmark, and none lies in another
     assert len(re.findall("<h1", main_of(answer))) == len(re.findall("<h1", body)) == 1
 
 
