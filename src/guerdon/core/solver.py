@@ -52,7 +52,7 @@ class Desk(Protocol):
         """Hand in answers; each is judged and recorded once, and comes back with what the split lets one know."""
 
     def compare(self, pairs: Sequence[tuple[Answer, Answer]]) -> list[Choice]:
-        """Ask which of two answers is preferred; recorded once."""
+        """Ask which of two answers is preferred; recorded once, and told on an open split only."""
 
     def rng(self, *purpose: str | int) -> Rng:
         """The stream of random numbers for a purpose of this run."""
