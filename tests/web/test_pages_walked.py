@@ -98,6 +98,10 @@ def test_shares_have_one_unit_and_the_end_of_the_pairs_only_undo(host: Host) -> 
     assert 'data-part="choices" method="post" action="/compare/pets">' in Browser(host).get("/compare/pets").text
     host.comparisons.choose(LOCAL, pair.id, "first", pair.version)
     assert re.search(r"\d %  ?\([\d.]+ % to [\d.]+ %\)", main_of(Browser(host).get("/compare/pets/standing")))
+    drawn = main_of(Browser(host).get("/compare/pets/standing")).split("<svg", 1)[1].split("</svg>")[0]
+    ratings = re.findall(r">([\d,.]+)</text>", drawn)
+    assert ratings
+    assert not [rating for rating in ratings if "." in rating]
     over = main_of(Browser(host).get("/compare/pets"))
     assert 'data-part="choices" method="post" action="/compare/pets" hidden>' in over
     assert "Undo" in over

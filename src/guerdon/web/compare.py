@@ -267,13 +267,13 @@ def weigh(visit: Visit) -> Any:
 def drawing(found: Standing) -> Markup | None:
     """The ratings with their intervals."""
     rows = [
-        Bar(each.name, each.rating, f"{text.number(each.rating)}", 0, each.low, each.high)
+        Bar(each.name, each.rating, text.number(round(each.rating)), 0, each.low, each.high)
         for each in found.ratings[:RATED]
     ]
     if not rows or not found.answered:
         return None
     best = found.ratings[0]
-    says = f"{text.short(best.name, 40)} leads with {text.number(best.rating)}."
+    says = f"{text.short(best.name, 40)} leads with {text.number(round(best.rating))}."
     return intervals("ratings", "Ratings", says, rows, "rating, with 95 % intervals")
 
 
