@@ -1,9 +1,13 @@
 """Attacks on who somebody is: keeping others out, bearing their name, coming into their team, finding them out."""
 
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hosting_helpers import ADMIN, PASSWORD, person
 
-from guerdon.hosting import Host, HostingError, LimitError, NotAllowedError, NotFoundError, Role
+from guerdon.hosting import Host, HostingError, LimitError, NotAllowedError, NotFoundError, Role, passwords
 from guerdon.hosting.people import TOKENS, TRIES, TRIES_EVERYWHERE
 
 
@@ -100,3 +104,34 @@ def test_who_is_shut_out_comes_in_by_nothing_that_they_kept(live: Host, way: str
         live.people.disable(oskar, olga.person, disabled=False)
         with pytest.raises(HostingError, match="unknown, used or old"):
             live.people.accept(kept, "Olga again", PASSWORD)
+
+
+def test_a_burst_of_passwords_takes_the_memory_of_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard, most, now = threading.Lock(), 0, 0
+    crowd = threading.Barrier(5)  # waits in vain: no five come through at the same time
+
+    class Slow:
+        """Hashes nothing, and sees how many do so beside it."""
+
+        def hash(self, password: bytes) -> str:
+            nonlocal most, now
+            with guard:
+                now += 1
+                most = max(most, now)
+            with contextlib.suppress(threading.BrokenBarrierError):
+                crowd.wait(0.05)
+            with guard:
+                now -= 1
+            return f"$argon2 {password!r}"
+
+        def verify(self, stored: str, password: bytes) -> bool:
+            return stored == self.hash(password)
+
+    monkeypatch.setattr(passwords, "_argon2", Slow)
+    stored = passwords.hashed(PASSWORD)
+    with ThreadPoolExecutor(20) as pool:
+        right = pool.map(lambda number: passwords.matches(PASSWORD if number % 2 else "wrong", stored), range(20))
+        made = pool.map(lambda _: passwords.hashed(PASSWORD), range(20))
+        assert list(right) == [False, True] * 10
+        assert set(made) == {stored}
+    assert most <= 4

@@ -6,11 +6,14 @@ import base64
 import hashlib
 import hmac
 import secrets
+import threading
 from typing import Any
 
 from guerdon.hosting.errors import HostingError
 
 SHORTEST, LONGEST = 10, 1000
+_TURNS = threading.BoundedSemaphore(4)
+"""So many passwords are hashed at the same time: each takes 64 MiB, and anybody may ask for it."""
 _N, _R, _P = 1 << 15, 8, 1  # scrypt: 32 MiB, about 0.1 s
 
 
@@ -28,18 +31,20 @@ def check_password(password: str) -> None:
 def hashed(password: str) -> str:
     """The hash of a password: argon2id where `argon2-cffi` is installed, else scrypt."""
     hasher = _argon2()
-    return str(hasher.hash(_bytes(password))) if hasher else _scrypt(_bytes(password), secrets.token_bytes(16))
+    with _TURNS:
+        return str(hasher.hash(_bytes(password))) if hasher else _scrypt(_bytes(password), secrets.token_bytes(16))
 
 
 def matches(password: str, stored: str) -> bool:
     """Whether a password has this hash. Takes its time for an empty hash too, so that names cannot be told by it."""
     if len(password) > LONGEST:
         return False
-    if stored.startswith("$argon2"):
-        return _argon2_matches(password, stored)
-    parts = stored.split("$")
-    salt = base64.b64decode(parts[1]) if len(parts) == 3 else b"nobody's salt..."
-    return hmac.compare_digest(_scrypt(_bytes(password), salt), stored)
+    with _TURNS:
+        if stored.startswith("$argon2"):
+            return _argon2_matches(password, stored)
+        parts = stored.split("$")
+        salt = base64.b64decode(parts[1]) if len(parts) == 3 else b"nobody's salt..."
+        return hmac.compare_digest(_scrypt(_bytes(password), salt), stored)
 
 
 def decoy() -> str:
