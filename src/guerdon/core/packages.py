@@ -33,7 +33,7 @@ def missing(error: ModuleNotFoundError) -> ConfigError | None:
     if not module or module == "guerdon":
         return None
     name = DISTRIBUTIONS.get(module, module.replace("_", "-"))
-    extra = _extras().get(name)
+    extra = _extras().get(plain_name(name))
     what = f'"guerdon[{extra}]"' if extra else name
     return ConfigError(f"the package {name}", "it is not installed", f"Run pip install {what}")
 
@@ -43,5 +43,14 @@ def _extras() -> dict[str, str]:
     found: dict[str, str] = {}
     for line in metadata.requires("guerdon") or []:
         if told := _EXTRA.match(line):
-            found.setdefault(told[1].lower(), told[2])
+            found.setdefault(plain_name(told[1]), told[2])
     return found
+
+
+def plain_name(distribution: str) -> str:
+    """The one spelling of a distribution's name: those that write metadata do not keep the author's.
+
+    >>> plain_name("Backports.ZSTD")
+    'backports-zstd'
+    """
+    return re.sub(r"[-_.]+", "-", distribution).lower()
