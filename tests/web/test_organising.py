@@ -28,7 +28,7 @@ def fields(host: Host, **more: str) -> dict[str, str]:
 def test_texts_and_who_may_see_them(host: Host, settings: Settings) -> None:
     opened(host)
     root = signed_in(host, settings, "Root", Role.ORGANISER)
-    answer = root.post(EDIT, fields(host, title="New", rules="# Rules\n**bold**", public="yes"))
+    answer = root.post(EDIT, fields(host, title="New", rules="# Rules\r\n**bold**", public="yes"))
     assert answer.headers["location"] == f"{EDIT}?said=changed"
     found = host.contests.find("numbers")
     assert (found.title, found.rules, found.public) == ("New", "# Rules\n**bold**", True)

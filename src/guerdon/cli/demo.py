@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from guerdon.cli import out
 from guerdon.cli.common import make_app
-
-NEXT = """
-To go on:
-  guerdon show last --ledger {ledger}   the run, in the terminal
-  guerdon serve --db {ledger}           the run, as pages (needs pip install "guerdon[web]")
-  guerdon systems                        what else there is
-"""
 
 
 def app(name: str, _: list[str]) -> typer.Typer:
@@ -36,7 +30,18 @@ def demo(
     ):
         out.console(stderr=True).print(f"$ guerdon {name} {' '.join(arguments)}", style="bold", markup=False)
         _run(name, arguments)
-    out.console(stderr=True).print(NEXT.format(ledger=ledger), markup=False, end="")
+    out.console(stderr=True).print(_next(ledger), markup=False)
+
+
+def _next(ledger: str) -> str:
+    needs = "" if find_spec("uvicorn") else ' (needs pip install "guerdon[web]")'
+    lines = {
+        f"guerdon show last --ledger {ledger}": "the run, in the terminal",
+        f"guerdon serve --db {ledger}": f"the run, as pages{needs}",
+        "guerdon systems": "what else there is",
+    }
+    wide = max(map(len, lines))
+    return "\nTo go on:\n" + "\n".join(f"  {command:{wide}}   {what}" for command, what in lines.items())
 
 
 def _run(name: str, arguments: list[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -29,7 +31,7 @@ def run(
         behind_proxy: a proxy on this machine says where requests come from.
 
     Raises:
-        ConfigError: the extra `web` is not installed, or the port is taken.
+        ConfigError: the extra `web` is not installed, or one cannot listen there.
     """
     uvicorn = server_of_pages()
     from guerdon.web.app import make_app
@@ -50,21 +52,27 @@ def run(
         leave(number, frame)
 
     server.handle_exit = stop
+    listening = _listen(address, port)
     threading.Thread(target=_wait, args=(server, settings.url, address, say), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once it has stopped
+    with listening:
+        server.run(sockets=[listening])
+
+
+def _listen(address: str, port: int) -> socket.socket:
     try:
-        server.run()
-    except SystemExit:
-        if not server.started:
-            raise ConfigError(f"a free port {port} on {address}", "it is taken", "Choose another --port") from None
-        raise
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return socket.create_server((address, port), family=family, backlog=2048)
+    except OSError as error:
+        got = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+        raise ConfigError(f"a free port {port} on {address}", got, "Choose another --port or --host") from None
 
 
 def _wait(server: Any, url: str, address: str, say: Callable[[str], None]) -> None:
     """Say where it is, once it is there."""
     while not server.started and not server.should_exit:
         threading.Event().wait(0.05)
-    sockets = [socket for each in getattr(server, "servers", []) for socket in each.sockets]
+    sockets = [listening for each in getattr(server, "servers", []) for listening in each.sockets]
     if sockets:
         say(url or f"http://{address}:{sockets[0].getsockname()[1]}")
 

@@ -141,12 +141,12 @@ class Visit:
         return SAID.get(self.query.get("said", ""), "")
 
     def text(self, name: str, most: int = 200) -> str:
-        """A field of the form.
+        """A field of the form, its lines ended as everywhere else.
 
         Raises:
             HostingError: it is too long.
         """
-        value = self.form.get(name, "").strip()
+        value = self.form.get(name, "").strip().replace("\r\n", "\n")
         if len(value) > most:
             raise HostingError(f"{name} of at most {most:,} characters", f"got {len(value):,}", "Shorten it")
         return value
