@@ -403,3 +403,10 @@ def test_a_submission_that_is_too_large(host: Host, tmp_path: Path) -> None:
     big.write_bytes(b"x" * 11)
     with pytest.raises(HostingError, match="at most 10 bytes"):
         host.submissions.submit(ADMIN, "numbers", "open", big)
+
+
+@pytest.mark.parametrize("given", [Visibility.SEALED, Visibility.AGGREGATE])
+def test_phases_of_one_split_tell_the_same(host: Host, given: Visibility) -> None:
+    with pytest.raises(HostingError, match=f"b is {given} and a is open on open"):
+        contest(host, Phase("a", "open", limits=FREE), Phase("b", "open", limits=FREE, visibility=given))
+    contest(host, Phase("a", "open", limits=FREE, visibility=given), Phase("b", "open", limits=FREE, visibility=given))

@@ -1,5 +1,6 @@
 """The JSON API and its client."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("markdown_it")
 pytest.importorskip("nh3")
-from hosting_helpers import FREE, OneFile, contest, guess, judged, person
+from hosting_helpers import ADMIN, FREE, OneFile, contest, guess, judged, person
 from web_helpers import ORIGIN, Browser
 
 from guerdon.core.errors import ConfigError
@@ -175,3 +176,15 @@ def test_submissions_come_page_by_page(host: Host, settings: Settings, monkeypat
     ]  # fmt: skip
     assert ">newer<" not in shown[0] + shown[-1]
     assert ">older<" not in shown[2]
+
+
+def test_half_a_letter_comes_as_an_escape(host: Host) -> None:
+    text = "half \ud800 and \udfff"
+    contest(host, Phase("open", "open", limits=FREE))
+    host.contests.change(ADMIN, "numbers", title=text, rules_markdown=text)
+    host.submissions.submit(ADMIN, "numbers", "open", guess("open", 0.5, 0.5, 0.5), note=text, name=text)
+    browser = Browser(host)
+    for path in ("/api/v1/contests", "/api/v1/contests/numbers", "/api/v1/submissions", "/api/v1/queue"):
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        assert (text in json.dumps(answer.json(), ensure_ascii=False)) == (path != "/api/v1/queue"), path

@@ -320,7 +320,19 @@ def _laid_out(challenge: Challenge, phases: Sequence[Phase]) -> tuple[list[Phase
         each.ready()
     for phase in made:
         _check_bounded(phase, posed[phase.split])
+    _check_alike(made)
     return made, posed
+
+
+def _check_alike(phases: Sequence[Phase]) -> None:
+    """Refuse phases of one split of which one tells what another hides: it would be asked for the other's labels."""
+    first: dict[str, Phase] = {}
+    for phase in phases:
+        other = first.setdefault(phase.split, phase)
+        if phase.visibility is not other.visibility:
+            hides, tells = sorted((phase, other), key=lambda each: _OPENNESS.index(each.visibility or Visibility.SEALED))
+            got = f"{hides.name} is {hides.visibility} and {tells.name} is {tells.visibility} on {phase.split}"
+            raise HostingError("phases that tell the same of one split", got, "Give them one visibility, or two splits")
 
 
 def _loaded(ref: str, fields: Mapping[str, Any], split: str) -> Posed:

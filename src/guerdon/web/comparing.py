@@ -5,7 +5,6 @@ Nobody is told whose an answer is, nor that a question is a gold one, before an 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -99,20 +98,14 @@ def pairs(caller: Caller, slug: str, count: int = 1) -> list[Pair]:
 
 def _pair(pair: ShownPair) -> Pair:
     first, second = (_shown(pair.id, each, name) for each, name in ((pair.first, "first"), (pair.second, "second")))
-    return Pair(pair.id, pair.version, _writable(pair.prompt), first, second, pair.number)
+    return Pair(pair.id, pair.version, pair.prompt, first, second, pair.number)
 
 
 def _shown(pair: str, side: Side, name: str) -> Shown:
     stored = side.content is None and side.media not in ("text/plain", "application/json")
     return Shown(
-        _writable(side.content), side.media, f"/api/v1/comparisons/pairs/{pair}/media/{name}" if stored else ""
+        side.content, side.media, f"/api/v1/comparisons/pairs/{pair}/media/{name}" if stored else ""
     )
-
-
-def _writable(content: Any) -> Any:
-    """Content with a mark in the place of halves of characters, which JSON can hold and UTF-8 cannot."""
-    raw = json.dumps(content, ensure_ascii=False).encode("utf-16", "surrogatepass")
-    return json.loads(raw.decode("utf-16", "replace"))
 
 
 def media(caller: Caller, pair: str, side: Literal["first", "second"]) -> Raw:
