@@ -330,7 +330,9 @@ def _check_alike(phases: Sequence[Phase]) -> None:
     for phase in phases:
         other = first.setdefault(phase.split, phase)
         if phase.visibility is not other.visibility:
-            hides, tells = sorted((phase, other), key=lambda each: _OPENNESS.index(each.visibility or Visibility.SEALED))
+            hides, tells = sorted(
+                (phase, other), key=lambda each: _OPENNESS.index(each.visibility or Visibility.SEALED)
+            )
             got = f"{hides.name} is {hides.visibility} and {tells.name} is {tells.visibility} on {phase.split}"
             raise HostingError("phases that tell the same of one split", got, "Give them one visibility, or two splits")
 

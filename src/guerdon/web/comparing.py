@@ -103,9 +103,7 @@ def _pair(pair: ShownPair) -> Pair:
 
 def _shown(pair: str, side: Side, name: str) -> Shown:
     stored = side.content is None and side.media not in ("text/plain", "application/json")
-    return Shown(
-        side.content, side.media, f"/api/v1/comparisons/pairs/{pair}/media/{name}" if stored else ""
-    )
+    return Shown(side.content, side.media, f"/api/v1/comparisons/pairs/{pair}/media/{name}" if stored else "")
 
 
 def media(caller: Caller, pair: str, side: Literal["first", "second"]) -> Raw:
