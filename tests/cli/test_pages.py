@@ -14,7 +14,9 @@ def test_a_taken_port_is_said_and_a_free_one_listens() -> None:
         with pytest.raises(ConfigError, match=rf"a free port {port} on 127\.0\.0\.1: it is taken"):
             _listen("127.0.0.1", port)
         with socket.create_connection(("127.0.0.1", port), timeout=5):
-            pass
+            answering, _ = first.accept()
+            with answering:  # or each answer waits 40 ms for an acknowledgement
+                assert answering.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     with _listen("127.0.0.1", port):
         pass
 
