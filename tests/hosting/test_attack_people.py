@@ -107,6 +107,7 @@ def test_who_is_shut_out_comes_in_by_nothing_that_they_kept(live: Host, way: str
 
 
 def test_a_burst_of_passwords_takes_the_memory_of_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("argon2")
     guard, most, now = threading.Lock(), 0, 0
     crowd = threading.Barrier(5)  # waits in vain: no five come through at the same time
 
