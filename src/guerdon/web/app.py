@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from guerdon.core.errors import ConfigError
 from guerdon.hosting import Host
+from guerdon.web.calling import ascii_json
 from guerdon.web.desk import Desk, assets
 from guerdon.web.guard import Guard, RefusedError
 from guerdon.web.settings import Settings
@@ -42,7 +42,7 @@ def make_app(host: Host, settings: Settings | None = None) -> Guard:
     app = FastAPI(
         title="guerdon", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json",
         summary="Contests: challenges, submissions, leaderboards, the queue; comparisons by people.",
-        redirect_slashes=False, default_response_class=_ascii(),
+        redirect_slashes=False, default_response_class=ascii_json(),
     )  # fmt: skip
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(Exception, lost)
@@ -105,14 +105,3 @@ def _nowhere(visit: Any) -> Any:
     from guerdon.hosting import NotFoundError
 
     raise NotFoundError("a page of this host", "there is none at this address", "Begin with the list of challenges")
-
-
-def _ascii() -> type[Response]:
-    """JSON in ASCII, so that halves of letters, which UTF-8 cannot hold, come as they were written."""
-    from starlette.responses import JSONResponse
-
-    class Ascii(JSONResponse):  # type: ignore[misc]  # its package is an extra
-        def render(self, content: Any) -> bytes:
-            return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
-
-    return Ascii

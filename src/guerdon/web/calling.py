@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from guerdon.core.errors import GuerdonError
@@ -87,8 +89,6 @@ def caller_of(desk: Desk, request: Request) -> Caller:
 
 def problem(error: GuerdonError) -> Any:
     """The answer that says what was wrong."""
-    from starlette.responses import JSONResponse
-
     status, heads = status_of(error), dict[str, str]()
     if isinstance(error, BusyError):
         heads = {"retry-after": str(AGAIN_S)}
@@ -97,7 +97,19 @@ def problem(error: GuerdonError) -> Any:
         error = HostingError("an answer", "the host could not give one", "Try again, then tell the organisers")
     elif status == 401:
         heads = {"www-authenticate": "Bearer"}
-    return JSONResponse({"expected": error.expected, "got": error.got, "do": error.do}, status, heads)
+    return ascii_json()({"expected": error.expected, "got": error.got, "do": error.do}, status, heads)
+
+
+@cache
+def ascii_json() -> Any:
+    """The class of answers in JSON: in ASCII, so that halves of letters, which UTF-8 cannot hold, come as escapes."""
+    from starlette.responses import JSONResponse
+
+    class Ascii(JSONResponse):  # type: ignore[misc]  # its package is an extra
+        def render(self, content: Any) -> bytes:
+            return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+    return Ascii
 
 
 async def take_in(request: Request, intake: Intake) -> None:

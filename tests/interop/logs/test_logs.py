@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from guerdon import Ledger
 from guerdon.cli.main import main
 from guerdon.core.errors import ConfigError
-from guerdon.interop.logs import Imported, import_logs, is_log
+from guerdon.interop.logs import Imported, import_logs, is_log, open_log
 from guerdon.ledger import views
 
 DATA = Path(__file__).parent / "data"
@@ -71,7 +71,7 @@ def scores(ledger: Ledger, run: str) -> dict[str, float | None]:
 
 
 def test_a_real_log_of_lm_eval_gives_the_same_means(ledger: Ledger) -> None:
-    choice, strict, loose = import_logs(DATA, ledger)[:3] if _zstd() else import_lm(ledger)
+    choice, strict, loose = (log for path in sorted(DATA.glob("samples_*")) for log in import_logs(path, ledger))
     assert (choice.task, strict.task, loose.task) == ("choice", "sums, strict", "sums, loose")
     for log in (choice, strict, loose):
         assert (log.samples, log.scored, log.model, log.skipped, log.notes) == (5, 5, "dummy", (), ())
@@ -83,18 +83,6 @@ def test_a_real_log_of_lm_eval_gives_the_same_means(ledger: Ledger) -> None:
     assert (content["choice"], content["text"]) == (0, " 2")
     assert ledger.tasks("lm-eval:sums, strict")["3"].data == {"prompt": "4+4="}
     assert {attempt.answer.content for attempt, _ in ledger.judged(loose.run)} == {"lol"}
-
-
-def import_lm(ledger: Ledger) -> list[Imported]:
-    return [log for path in sorted(DATA.glob("samples_*")) for log in import_logs(path, ledger)]
-
-
-def _zstd() -> bool:
-    try:
-        import backports.zstd  # noqa: F401
-    except ModuleNotFoundError:
-        return False
-    return True
 
 
 def test_a_real_log_of_inspect_gives_the_same_means(ledger: Ledger) -> None:
@@ -410,3 +398,34 @@ def test_whatever_stands_in_a_field_nothing_breaks(told: dict[str, Any], evaluat
         log = one(path, book)
         assert log.samples + len(log.skipped) == len(samples)
         assert all(verdict for _, verdict in book.judged(log.run))
+
+
+@given(st.data())
+def test_whatever_bytes_are_damaged_it_is_refused_or_named(data: st.DataObject) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = zipped(Path(folder) / "log.eval", *(sample(i) for i in range(3)))
+        raw = bytearray(path.read_bytes())
+        places = st.integers(0, len(raw) - 1) | st.integers(1, 120).map(lambda back: len(raw) - back)
+        for place in data.draw(st.lists(places, min_size=1, max_size=6)):
+            raw[place] = data.draw(st.sampled_from([0, 1, 127, 255]))
+        path.write_bytes(raw)
+        try:
+            (log,) = open_log(path)
+        except ConfigError:
+            return
+        taken = list(log.samples())
+        assert len(taken) <= 3
+        assert all(sample.answer in {f"said {i}" for i in range(3)} for sample in taken)
+
+
+def test_a_file_said_to_lie_elsewhere_is_named(ledger: Ledger, tmp_path: Path) -> None:
+    path = zipped(tmp_path / "log.eval", sample(1), sample(2))
+    raw = bytearray(path.read_bytes())
+    entry = raw.rindex(b"PK\x01\x02", 0, raw.rindex(b"samples/1.json"))
+    raw[entry + 20 : entry + 24] = (0xFFFFFFF0).to_bytes(4, "little")  # so many bytes packed
+    path.write_bytes(raw)
+    log = one(path, ledger)
+    assert (log.samples, [each.where for each in log.skipped]) == (1, ["samples/1.json"])
+    assert "outside of the file" in log.skipped[0].why

@@ -84,6 +84,9 @@ def _reader(path: Path, at: int, method: int, packed: int, full: int, crc: int) 
         if full > LINE:
             raise ValueError(f"{full:,} bytes, of at most {LINE:,}")
         with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if not 0 <= at <= size or not 0 <= packed <= size:  # else as much memory would be asked for
+                raise ValueError("the directory places it outside of the file")
             file.seek(at)
             header = file.read(LOCAL.size)
             if len(header) < LOCAL.size or header[:4] != b"PK\x03\x04":

@@ -144,12 +144,13 @@ def record(log: Log, ledger: Ledger) -> Imported:
 def _logs(path: Path) -> list[Path]:
     """The logs at a path. In a folder a `.json` must look like Inspect's: lm-eval's results lie there too."""
     if path.is_file():
-        fits = path.suffix in (".eval", ".json") or NAME.fullmatch(path.name)
-        return [path] if fits else []
-    if not path.is_dir():
-        return []
-    found = (each for each in path.rglob("*") if each.is_file() and _logs(each))
+        return [path] if _named_like_one(path) else []
+    found = (each for each in path.rglob("*") if each.is_file() and _named_like_one(each))
     return sorted(each for each in found if each.suffix != ".json" or _is_inspect(each))
+
+
+def _named_like_one(path: Path) -> bool:
+    return path.suffix in (".eval", ".json") or NAME.fullmatch(path.name) is not None
 
 
 def _is_inspect(path: Path) -> bool:
